@@ -1,0 +1,1 @@
+"""The local executor: one thread owns the frames, workers run the tasks, rows keep all of it."""

@@ -1,0 +1,110 @@
+"""What one turn of the conductor writes, in one transaction; nothing is dispatched before it is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from rota.conductor.live import Live, LiveFrame, node_row
+from rota.store import executions, iterations, logs, metrics, outbox, task_runs, timers
+
+Row = dict[str, Any]
+Write = Callable[[sa.Connection], object]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of one turn, and what happens once they are committed.
+
+    `first` and `writes` are further statements, before and after the rows: each must do the same when the
+    transaction is tried again. `after` runs on the conductor's thread after the commit.
+    """
+
+    frames: dict[LiveFrame, None] = field(default_factory=dict)
+    changed: dict[Live, None] = field(default_factory=dict)
+    task_runs: list[Row] = field(default_factory=list)
+    attempts: list[Row] = field(default_factory=list)
+    iterations: list[Row] = field(default_factory=list)
+    ends: list[Row] = field(default_factory=list)
+    timers: dict[tuple[str, str, str, str], float | None] = field(default_factory=dict)
+    logs: list[Row] = field(default_factory=list)
+    metrics: list[Row] = field(default_factory=list)
+    progress: list[Row] = field(default_factory=list)
+    outbox: list[Row] = field(default_factory=list)
+    executions: list[Row] = field(default_factory=list)
+    first: list[Write] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    after: list[Callable[[], object]] = field(default_factory=list)
+
+    def touch(self, frame: LiveFrame) -> None:
+        """Have what changed in `frame` written."""
+        self.frames[frame] = None
+
+    def close(self, now: float) -> None:
+        """Turn what was touched into rows: a node that changed often in the turn is one row."""
+        for frame in self.frames:
+            self.task_runs += [node_row(frame, state, now) for state in frame.frame.take_changes()]
+            frame.outputs.clear()
+        self.frames.clear()
+        self.executions += [_execution_row(live) for live in self.changed]
+        self.changed.clear()
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.task_runs
+            or self.attempts
+            or self.iterations
+            or self.ends
+            or self.timers
+            or self.logs
+            or self.metrics
+            or self.progress
+            or self.outbox
+            or self.executions
+            or self.first
+            or self.writes
+        )
+
+    def write(self, conn: sa.Connection) -> None:
+        """Write everything; called again, with the same effect, if the transaction is tried again."""
+        for write in self.first:
+            write(conn)
+        iterations.insert_many(conn, self.iterations)
+        task_runs.save(conn, self.task_runs)
+        task_runs.save_attempts(conn, self.attempts)
+        task_runs.save_progress(conn, self.progress)
+        iterations.save_ends(conn, self.ends)
+        self._write_timers(conn)
+        logs.insert_many(conn, self.logs)
+        metrics.insert_many(conn, self.metrics)
+        executions.save(conn, self.executions)
+        outbox.add(conn, self.outbox)
+        for write in self.writes:
+            write(conn)
+
+    def _write_timers(self, conn: sa.Connection) -> None:
+        names = ("execution_id", "path", "node", "name")
+        if cleared := [dict(zip(names, key, strict=True)) for key, due in self.timers.items() if due is None]:
+            timers.clear(conn, cleared)
+        if kept := [
+            {**dict(zip(names, key, strict=True)), "due_at": due} for key, due in self.timers.items() if due is not None
+        ]:
+            timers.save(conn, kept)
+
+
+def _execution_row(live: Live) -> Row:
+    from rota.conductor.live import problem_json
+
+    return {
+        "id": live.id,
+        "state": live.state.value,
+        "run": live.run,
+        "owner": live.row["owner"],
+        "problem": problem_json(live.problem),
+        "outputs": live.outputs,
+        "started_at": live.started_at,
+        "ended_at": live.ended_at,
+    }

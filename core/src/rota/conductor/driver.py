@@ -1,0 +1,310 @@
+"""Feeds events to frames and carries out what they command; all of it on the conductor's thread."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rota.conductor.batch import Batch
+from rota.conductor.jobs import Attempt, Evaluation, Job
+from rota.conductor.live import Live, LiveFrame, problem_json
+from rota.conductor.ready import Ready
+from rota.conductor.timers import Timers
+from rota.executions.models import (
+    Acquire,
+    AskPerson,
+    Cancel,
+    ClearTimer,
+    Command,
+    Ended,
+    Evaluate,
+    Evaluated,
+    Event,
+    Finish,
+    Open,
+    PauseTimer,
+    Release,
+    ResumeTimer,
+    Run,
+    SetTimer,
+    StartSubflow,
+    State,
+    Stop,
+    StopFrame,
+    StopSubflow,
+    TimerFired,
+    Waiting,
+    Withdraw,
+    WithdrawFrame,
+)
+from rota.executions.worker import Assignment, Outcome
+
+if TYPE_CHECKING:
+    from rota.conductor.iterations import Iterations
+    from rota.conductor.lifecycle import Lifecycle
+    from rota.conductor.locking import Locking
+
+Handler = Callable[[LiveFrame, Any], None]
+
+
+class Driver:
+    """The executions of one conductor: their frames, and everything that their commands touch.
+
+    `feed` queues an event; `settle` applies all that are queued, and those that follow from them. What is to be
+    written is in `batch`, what is to be run in `ready`: the conductor writes the one before it hands out the other.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self.batch = Batch()
+        self.ready: Ready[Job] = Ready()
+        self.timers = Timers()
+        self.lives: dict[str, Live] = {}
+        self.grace = grace
+        self.pending: deque[tuple[LiveFrame, Event]] = deque()
+        self.running: set[Attempt] = set()
+        self.jobs: dict[tuple[LiveFrame, str], Job] = {}
+        self.broken: Callable[[Live, BaseException], None] = _raise
+        self._handlers: dict[type[Any], Handler] = {
+            Run: self._run,
+            Withdraw: self._withdraw,
+            Stop: self._stop,
+            Evaluate: self._evaluate,
+            SetTimer: self._set_timer,
+            ClearTimer: self._clear_timer,
+            PauseTimer: self._pause_timer,
+            ResumeTimer: self._resume_timer,
+            AskPerson: _nothing,
+        }
+
+    def attach(self, iterations: Iterations, locking: Locking, lifecycle: Lifecycle) -> None:
+        """Take in who carries out the commands about iterations, locks, subflows and ends."""
+        self._handlers |= {
+            Open: iterations.open,
+            StopFrame: iterations.stop,
+            WithdrawFrame: iterations.withdraw,
+            Acquire: locking.acquire,
+            Release: locking.release,
+            StartSubflow: lifecycle.start_subflow,
+            StopSubflow: lifecycle.stop_subflow,
+            Waiting: lifecycle.waiting,
+            Finish: lifecycle.finish,
+        }
+
+    # --- events
+
+    def feed(self, frame: LiveFrame, event: Event) -> None:
+        """Queue an event for a frame."""
+        self.pending.append((frame, event))
+
+    def settle(self) -> None:
+        """Apply all queued events and carry out what comes of them. An error fails its execution alone."""
+        pending, touched = self.pending, self.batch.frames
+        while pending:
+            frame, event = pending.popleft()
+            if frame.ended and not isinstance(event, Ended):
+                continue
+            try:
+                touched[frame] = None
+                self.carry_out(frame, frame.frame.apply(event))
+            except Exception as error:
+                self.broken(frame.live, error)
+
+    def carry_out(self, frame: LiveFrame, commands: list[Command]) -> None:
+        """Carry out the commands of one frame, in order."""
+        handlers = self._handlers
+        for command in commands:
+            handlers[type(command)](frame, command)
+
+    # --- tasks
+
+    def _run(self, frame: LiveFrame, command: Run) -> None:
+        job = Attempt(frame, command.node, command.attempt)
+        self.jobs[(frame, command.node)] = job
+        self.ready.push(frame.live.view.namespace, frame.live.id, job, urgent=command.urgent)
+
+    def _withdraw(self, frame: LiveFrame, command: Withdraw) -> None:
+        self._take_back(frame, command.node)
+
+    def _take_back(self, frame: LiveFrame, node: str) -> bool:
+        job = self.jobs.get((frame, node))
+        if not isinstance(job, Attempt) or not self.ready.take_back(job):
+            return False
+        del self.jobs[(frame, node)]
+        self.feed(frame, Ended(node, job.number, State.NOT_STARTED))
+        return True
+
+    def _stop(self, frame: LiveFrame, command: Stop) -> None:
+        if self._take_back(frame, command.node):
+            return
+        assignment = frame.assignments.get(command.node)
+        if assignment is not None:
+            self.stop_attempt(frame, command.node, command.reason)
+
+    def stop_attempt(self, frame: LiveFrame, node: str, reason: str) -> None:
+        """Ask a running attempt to end; it is given up if it has not after the grace."""
+        assignment = frame.assignments[node]
+        self.batch.after.append(partial(assignment.stop, reason))
+        self.timers.set(_address(frame, node, "abandon"), time.time() + self.grace * 2 + 1)
+
+    def begin(self, attempt: Attempt, may_start: Callable[[], bool]) -> bool:
+        """Mark an attempt as running, right before the commit after which a worker gets it."""
+        frame, node = attempt.frame, attempt.node
+        if frame.ended or not frame.frame.started(node):
+            self.jobs.pop((frame, node), None)
+            return False
+        live = frame.live
+        self.batch.touch(frame)
+        now = time.time()
+        frame.started[node] = now
+        prepared = live.revision.prepared[node]
+        assignment = attempt.assignment = Assignment(
+            live.view, frame.view, prepared, node, attempt.number, failed_scope=_failed_scope(frame, node)
+        )
+        assignment.may_start = may_start
+        frame.assignments[node] = assignment
+        self.running.add(attempt)
+        self._set_deadline(frame, node, assignment, now)
+        return True
+
+    def _set_deadline(self, frame: LiveFrame, node: str, assignment: Assignment, now: float) -> None:
+        from datetime import UTC, datetime, timedelta
+
+        timeout = assignment.prepared.step.timeout
+        if isinstance(timeout, timedelta):
+            due = now + timeout.total_seconds()
+            assignment.deadline = datetime.fromtimestamp(due, UTC)
+            self.timers.set(_address(frame, node, "deadline"), due)
+
+    def set_deadline(self, attempt: Attempt, due: float) -> None:
+        """Take in the deadline that a worker rendered for its attempt."""
+        if attempt in self.running:
+            self.timers.set(_address(attempt.frame, attempt.node, "deadline"), due)
+
+    def attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Take in how an attempt ended: what a worker that was given up brings is refused."""
+        self.running.discard(attempt)
+        frame, node = attempt.frame, attempt.node
+        self.jobs.pop((frame, node), None)
+        frame.assignments.pop(node, None)
+        if self.timers:
+            self.timers.clear(_address(frame, node, "deadline"))
+            self.timers.clear(_address(frame, node, "abandon"))
+        if outcome.output is not None:
+            frame.outputs[node] = outcome.output
+        frame.live.progressed = True
+        self._keep_attempt(frame, outcome.ended)
+        self.feed(frame, outcome.ended)
+
+    def _keep_attempt(self, frame: LiveFrame, ended: Ended) -> None:
+        """Earlier attempts have rows of their own; the last one is the task run's."""
+        if ended.state not in (State.FAILED, State.LOST):
+            return
+        step = frame.live.revision.prepared[ended.node].step
+        if step.retry is None and ended.attempt == 1 and ended.state is State.FAILED:
+            return
+        self.batch.attempts.append(
+            {
+                "execution_id": frame.live.id,
+                "path": frame.path,
+                "node": ended.node,
+                "attempt": ended.attempt,
+                "state": ended.state.value,
+                "problem": problem_json(ended.problem),
+                "started_at": frame.started.get(ended.node),
+                "ended_at": time.time(),
+            }
+        )
+
+    # --- expressions
+
+    def _evaluate(self, frame: LiveFrame, command: Evaluate) -> None:
+        node = frame.program.nodes[command.node]
+        job = Evaluation(frame, command.node, command.stage, node.expressions(command.stage), command.lenient)
+        self.ready.push(frame.live.view.namespace, frame.live.id, job, urgent=True)
+
+    def evaluated(self, frame: LiveFrame, event: Evaluated) -> None:
+        """Take in what a worker rendered."""
+        self.feed(frame, event)
+
+    # --- timers
+
+    def _set_timer(self, frame: LiveFrame, command: SetTimer) -> None:
+        seconds = command.seconds
+        if command.jitter:
+            seconds *= 1 + command.jitter * random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+        self._schedule(frame, command.node, command.name, time.time() + seconds)
+
+    def _schedule(self, frame: LiveFrame, node: str, name: str, due: float) -> None:
+        address = _address(frame, node, name)
+        self.timers.set(address, due)
+        self.batch.timers[address] = due
+
+    def _clear_timer(self, frame: LiveFrame, command: ClearTimer) -> None:
+        address = _address(frame, command.node, command.name)
+        if self.timers.clear(address):
+            self.batch.timers[address] = None
+
+    def _pause_timer(self, frame: LiveFrame, command: PauseTimer) -> None:
+        address = _address(frame, command.node, command.name)
+        left = self.timers.pause(address, time.time())
+        if left is not None:
+            # A stopped clock is stored as what it has left, below zero: see `recovery`.
+            self.batch.timers[address] = -left
+
+    def _resume_timer(self, frame: LiveFrame, command: ResumeTimer) -> None:
+        address = _address(frame, command.node, command.name)
+        due = self.timers.resume(address, time.time())
+        if due is not None:
+            self.batch.timers[address] = due
+
+    def fire(self, now: float, abandon: Callable[[LiveFrame, str], None]) -> None:
+        """Feed the timers that are due."""
+        for address in self.timers.pop_due(now):
+            execution_id, path, node, name = address
+            live = self.lives.get(execution_id)
+            frame = live.frame_of(path) if live is not None else None
+            if frame is None:
+                continue
+            if name == "deadline":
+                if node in frame.assignments:
+                    self.stop_attempt(frame, node, "timeout")
+            elif name == "abandon":
+                abandon(frame, node)
+            else:
+                self.batch.timers[address] = None
+                self.feed(frame, TimerFired(node, name))  # type: ignore[arg-type]
+
+    def cancel(self, live: Live, reason: str = "cancel") -> None:
+        """Cancel an execution."""
+        if live.root is not None:
+            self.feed(live.root, Cancel(reason))  # type: ignore[arg-type]
+
+
+def _address(frame: LiveFrame, node: str, name: str) -> tuple[str, str, str, str]:
+    return (frame.live.id, frame.path, node, name)
+
+
+def _failed_scope(frame: LiveFrame, node: str) -> Any:
+    """Return the state of the scope whose `errors` (or `finally`) the task is part of, or None."""
+    one = frame.program.nodes[node]
+    if not one.urgent:
+        return None
+    while one.parent is not None:
+        if one in one.parent.errors or one in one.parent.finally_:
+            return frame.frame.states.get(one.parent.id)
+        one = one.parent
+    return None
+
+
+def _nothing(frame: LiveFrame, command: Any) -> None:
+    """The state of the node says it all."""
+
+
+def _raise(live: Live, error: BaseException) -> None:
+    raise error
+
+

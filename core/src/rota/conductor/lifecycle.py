@@ -1,0 +1,251 @@
+"""How executions begin, wait for a place, start subflows, and end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from rota.conductor.live import Live, LiveFrame
+from rota.conductor.places import Places
+from rota.conductor.views import view_of
+from rota.errors import RotaError
+from rota.executions.interpreter.frame import Frame
+from rota.executions.interpreter.program import ROOT
+from rota.executions.models import (
+    Cancel,
+    ChildWaiting,
+    Evaluated,
+    Finish,
+    Problem,
+    Start,
+    StartSubflow,
+    State,
+    StopSubflow,
+    SubflowEnded,
+    Waiting,
+)
+from rota.executions.view import FrameView
+from rota.flows.models import Subflow
+from rota.store import executions, timers
+
+if TYPE_CHECKING:
+    from rota.conductor.driver import Driver
+    from rota.conductor.host import LocalHost
+    from rota.conductor.iterations import Iterations
+    from rota.conductor.locking import Locking
+    from rota.conductor.resources import Resources
+    from rota.conductor.revisions import Revisions
+
+DEEPEST = 20
+"""How deep subflows may be nested."""
+
+
+class Lifecycle:
+    """Begins and ends the executions of one conductor."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        resources: Resources,
+        revisions: Revisions,
+        host: LocalHost,
+        iterations: Iterations,
+        locking: Locking,
+        owner: str,
+    ) -> None:
+        self._driver = driver
+        self._resources = resources
+        self._revisions = revisions
+        self._host = host
+        self._iterations = iterations
+        self._locking = locking
+        self._owner = owner
+        self._places = Places(self, resources.store, owner)
+        self.ended: Callable[[Live], None] = lambda live: None
+        """Told, after the commit, of each execution that has ended."""
+        self.reopen: Callable[[Live], None] = lambda live: None
+        """Has a subflow go on that ended before: the task that waits for it is restarted."""
+
+    # --- beginning
+
+    def adopt_row(self, conn: sa.Connection, row: dict[str, Any]) -> Live:
+        """Return an execution of ours in memory, its frame still empty. Raises RotaError if it cannot run here."""
+        revision = self._revisions.get(conn, row["revision_id"], row["namespace"])
+        started = row["started_at"]
+        live = Live(
+            row["id"],
+            {**row, "owner": self._owner},
+            revision,
+            view_of(conn, row, revision, self._resources, self._host),
+            State(row["state"]),
+            row["run"],
+            started_at=started,
+            ended_at=row["ended_at"],
+        )
+        program = revision.program.frames[ROOT]
+        frame = Frame(program)
+        view = FrameView("", frame.states, program.nodes.__contains__)
+        live.root = LiveFrame(live, frame, view, program)
+        self._driver.lives[live.id] = live
+        return live
+
+    def begin(self, live: Live) -> None:
+        """Start an execution, or let it wait for its place."""
+        if live.revision.flow.concurrency is not None and live.row["place_key"] is not None:
+            self._places.ask(live)
+        else:
+            self.start(live)
+
+    def start(self, live: Live, event: Any = None) -> None:
+        """Feed the first event: it has its place."""
+        assert live.root is not None
+        now = time.time()
+        if live.started_at is None:
+            live.started_at = now
+            live.view.started_at = datetime.fromtimestamp(now, UTC)
+        self.become(live, State.RUNNING)
+        self._driver.feed(live.root, event or Start())
+
+    def become(self, live: Live, state: State) -> None:
+        """Put an execution into a state, and into the outbox."""
+        if live.state is state and state is not State.RUNNING:
+            return
+        live.state = state
+        batch = self._driver.batch
+        batch.changed[live] = None
+        batch.outbox.append(
+            {"execution_id": live.id, "run": live.run, "state": state.value, "created_at": time.time()}
+        )
+
+    def waiting(self, frame: LiveFrame, command: Waiting) -> None:
+        """Show outward that a person is waited for, or no longer."""
+        feed = self._driver.feed
+        if frame.parent is not None:
+            feed(frame.parent, ChildWaiting(frame.parent_node, command.waiting, frame.index))
+            return
+        live = frame.live
+        if not live.state.ended:
+            self.become(live, State.PAUSED if command.waiting else State.RUNNING)
+        if live.parent is not None:
+            _, outer, node = live.parent
+            feed(outer, ChildWaiting(node, command.waiting))
+
+    # --- ending
+
+    def finish(self, frame: LiveFrame, command: Finish) -> None:
+        """End a frame: an iteration tells the frame outward, the root ends the execution."""
+        frame.ended = True
+        if frame.parent is not None:
+            self._iterations.ended(frame, command.state, command.problem, command.until, command.exit)
+        else:
+            self.end(frame.live, command.state, command.problem)
+
+    def end(self, live: Live, state: State, problem: Problem | None) -> None:
+        """End an execution: its locks, timers and place are free with the same commit."""
+        now = time.time()
+        live.problem, live.ended_at = problem, now
+        self.become(live, state)
+        if live.root is not None:
+            live.root.ended = True
+        self._driver.timers.forget(live.id)
+        batch = self._driver.batch
+        batch.writes.append(lambda conn: timers.clear_all(conn, [live.id]))
+        self._locking.release_all(live.id)
+        if live.row["place_key"] is not None:
+            self._places.hand_on(live)
+        batch.after.append(lambda: self._gone(live))
+        if live.parent is not None:
+            parent, outer, node = live.parent
+            parent.children.pop((outer.path, node), None)
+            if isinstance((step := outer.program.nodes[node].step), Subflow) and step.wait:
+                self._give_outputs(live, outer, node)
+                self._driver.feed(outer, SubflowEnded(node, state, problem))
+
+    def _give_outputs(self, live: Live, outer: LiveFrame, node: str) -> None:
+        """The outputs of a subflow are those of the task that waits for it."""
+        from rota.executions.values import dump
+
+        outer.outputs[node] = dump({"execution_id": live.id, **(live.outputs or {})}, self._host.seal)
+
+    def _gone(self, live: Live) -> None:
+        if self._driver.lives.get(live.id) is live and live.state.ended:
+            del self._driver.lives[live.id]
+        live.view.clients.close()
+        self.ended(live)
+
+    def outputs(self, live: Live, event: Evaluated) -> Evaluated:
+        """Keep the flow's outputs with the execution; the frame needs to know only that they are there."""
+        live.outputs = event.values.get("outputs")
+        self._driver.batch.changed[live] = None
+        return Evaluated(event.node, event.stage, {}, event.problem)
+
+    # --- subflows
+
+    def start_subflow(self, frame: LiveFrame, command: StartSubflow) -> None:
+        """Create the execution of a subflow in this turn's transaction, or go on with the one that failed."""
+        from rota.conductor.creation import subflow_row
+
+        live, node = frame.live, command.node
+        try:
+            with self._resources.store.read() as conn:
+                there = executions.children(conn, live.id, frame.path, node)
+                if there and command.restart and there[-1]["state"] != State.SUCCESS.value:
+                    return self._go_on(conn, frame, node, there[-1])
+                if there and there[-1]["ended_at"] is None:
+                    return self._attach(conn, frame, node, there[-1])
+                if self._depth(live) >= DEEPEST:
+                    raise RotaError(f"subflows are nested deeper than {DEEPEST}", hint="is there a circle?")
+                row = subflow_row(conn, frame, node, self._resources, self._owner, self._revisions)
+                child = self.adopt_row(conn, row)
+        except RotaError as error:
+            problem = Problem("subflow", error.message, node, retryable=False)
+            self._driver.feed(frame, SubflowEnded(node, State.FAILED, problem))
+            return None
+        self._driver.batch.first.append(lambda conn: executions.insert(conn, row))
+        self._link(frame, node, child)
+        self.begin(child)
+        return None
+
+    def stop_subflow(self, frame: LiveFrame, command: StopSubflow) -> None:
+        """Cancel a subflow."""
+        child = frame.live.children.get((frame.path, command.node))
+        if child is not None and child.root is not None:
+            if child.state in (State.CREATED, State.QUEUED):
+                self.end(child, State.CANCELLED, Problem("cancel", "it was cancelled"))
+            else:
+                self._driver.feed(child.root, Cancel())
+
+    def _link(self, frame: LiveFrame, node: str, child: Live) -> None:
+        step = frame.program.nodes[node].step
+        if isinstance(step, Subflow) and step.wait:
+            child.parent = (frame.live, frame, node)
+            frame.live.children[(frame.path, node)] = child
+            return
+        from rota.executions.values import dump
+
+        frame.outputs[node] = dump({"execution_id": child.id}, self._host.seal)
+        self._driver.feed(frame, SubflowEnded(node, State.SUCCESS))
+
+    def _attach(self, conn: sa.Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
+        child = self._driver.lives.get(row["id"])
+        if child is None:
+            child = self.adopt_row(conn, row)
+            self.reopen(child)
+        self._link(frame, node, child)
+
+    def _go_on(self, conn: sa.Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
+        child = self.adopt_row(conn, row)
+        self._link(frame, node, child)
+        self.reopen(child)
+
+    def _depth(self, live: Live) -> int:
+        depth = 0
+        while live.parent is not None:
+            live, depth = live.parent[0], depth + 1
+        return depth
+
+

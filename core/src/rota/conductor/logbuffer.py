@@ -1,0 +1,91 @@
+"""Lines, metrics and progress on their way from workers to the store: bounded, written in batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rota.conductor.batch import Batch
+
+Row = dict[str, Any]
+MOST = 20_000
+"""Lines that may wait for the store; a task that logs more waits until they are written."""
+AT_ONCE = 5_000
+
+
+class LogBuffer:
+    """Takes rows from any thread and gives them to the conductor's next batch."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._lines: list[Row] = []
+        self._metrics: list[Row] = []
+        self._progress: dict[tuple[str, str, str], Row] = {}
+        self._closed = False
+
+    def line(
+        self, execution_id: str, path: str, node: str, attempt: int, level: str, message: str, fields: Mapping[str, Any]
+    ) -> None:
+        """Take one line; waits while too many are there already."""
+        row = {
+            "execution_id": execution_id,
+            "path": path,
+            "node": node,
+            "attempt": attempt,
+            "at": time.time(),
+            "level": level,
+            "message": message,
+            "fields": dict(fields) if fields else None,
+        }
+        with self._room:
+            while len(self._lines) >= MOST and not self._closed:
+                self._room.wait(1.0)
+            first = not self._lines
+            self._lines.append(row)
+        if first:
+            self._wake()
+
+    def metric(self, row: Row) -> None:
+        """Take one number."""
+        with self._lock:
+            first = not self._metrics
+            self._metrics.append(row)
+        if first:
+            self._wake()
+
+    def progress(self, execution_id: str, path: str, node: str, progress: dict[str, float | None]) -> None:
+        """Keep how far a task is; only the latest is written."""
+        with self._lock:
+            first = not self._progress
+            self._progress[(execution_id, path, node)] = {
+                "execution_id": execution_id,
+                "path": path,
+                "node": node,
+                "progress": progress,
+            }
+        if first:
+            self._wake()
+
+    def drain(self, batch: Batch) -> None:
+        """Move what waits into `batch`, not more at once than keeps the transaction short."""
+        with self._room:
+            batch.logs += self._lines[:AT_ONCE]
+            del self._lines[:AT_ONCE]
+            batch.metrics += self._metrics
+            batch.progress += self._progress.values()
+            self._metrics = []
+            self._progress = {}
+            more = bool(self._lines)
+            self._room.notify_all()
+        if more:
+            self._wake()
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()

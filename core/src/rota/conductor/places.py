@@ -1,0 +1,101 @@
+"""Keyed concurrency: places of a flow, counted from rows in the transaction that takes or frees one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from rota.conductor.live import Live
+from rota.executions.models import Problem, State
+from rota.store import commands, executions
+
+if TYPE_CHECKING:
+    from rota.conductor.lifecycle import Lifecycle
+    from rota.store import Store
+
+
+class Places:
+    """Gives places to executions of ours, and hands on those that they free."""
+
+    def __init__(self, lifecycle: Lifecycle, store: Store, owner: str) -> None:
+        self._lifecycle = lifecycle
+        self._store = store
+        self._owner = owner
+
+    def ask(self, live: Live) -> None:
+        """Take a place in this turn's transaction if there is one, else do what `on_limit` says."""
+        concurrency = live.revision.flow.concurrency
+        assert concurrency is not None
+        answer: dict[str, Any] = {}
+
+        def take(conn: sa.Connection) -> None:
+            places = executions.alive_places(conn, live.view.namespace, live.view.flow, live.row["place_key"])
+            ahead = [other for other in places.queued if other < live.id]
+            answer["free"] = live.id in places.held or len(places.held) + len(ahead) < concurrency.limit
+            answer["ancestors"] = self._only_ancestors(live, places.held, concurrency.limit)
+            if answer["free"]:
+                executions.update(conn, live.id, state=State.RUNNING.value)
+
+        batch = self._lifecycle._driver.batch
+        batch.writes.append(take)
+        batch.after.append(lambda: self._answered(live, answer))
+
+    def _only_ancestors(self, live: Live, held: list[str], limit: int) -> bool:
+        """Whether every place is held by executions that wait for this one: none could ever come free."""
+        outer: set[str] = set()
+        one = live
+        while one.parent is not None:
+            one = one.parent[0]
+            outer.add(one.id)
+        return len(outer.intersection(held)) >= limit
+
+    def _answered(self, live: Live, answer: dict[str, Any]) -> None:
+        concurrency = live.revision.flow.concurrency
+        assert concurrency is not None
+        name = f"`{live.view.namespace}/{live.view.flow}`"
+        if live.state.ended:
+            return
+        if answer["free"]:
+            self._lifecycle.start(live)
+        elif answer["ancestors"]:
+            message = f"every place of {name} is held by an execution that waits for this one"
+            self._lifecycle.end(live, State.FAILED, Problem("concurrency", message, retryable=False))
+        elif concurrency.on_limit == "queue":
+            self._lifecycle.become(live, State.QUEUED)
+        else:
+            state = State.CANCELLED if concurrency.on_limit == "cancel" else State.FAILED
+            message = f"{name} has all {concurrency.limit} of its places taken"
+            self._lifecycle.end(live, state, Problem("concurrency", message, retryable=False))
+
+    def hand_on(self, live: Live) -> None:
+        """Give the place that `live` frees to the first in the queue, in the transaction that ends it."""
+        concurrency = live.revision.flow.concurrency
+        if concurrency is None:
+            return
+        mine: list[str] = []
+
+        def give(conn: sa.Connection) -> None:
+            mine.clear()
+            places = executions.alive_places(conn, live.view.namespace, live.view.flow, live.row["place_key"])
+            for next_id in places.queued[: max(0, concurrency.limit - len(places.held))]:
+                row = executions.get(conn, next_id)
+                if row is None or row["owner"] is None:
+                    continue
+                executions.update(conn, next_id, state=State.RUNNING.value)
+                if row["owner"] == self._owner:
+                    mine.append(next_id)
+                else:
+                    commands.add(conn, next_id, "place_granted", at=time.time())
+                    self._store.notify(conn, "commands")
+
+        batch = self._lifecycle._driver.batch
+        batch.writes.append(give)
+        batch.after.append(lambda: [self.granted(next_id) for next_id in mine])
+
+    def granted(self, execution_id: str) -> None:
+        """Start an execution of ours that was given a place."""
+        live = self._lifecycle._driver.lives.get(execution_id)
+        if live is not None and live.state in (State.CREATED, State.QUEUED):
+            self._lifecycle.start(live)

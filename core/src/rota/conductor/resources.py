@@ -1,0 +1,84 @@
+"""What executions run with: the store, the settings, the plugins, the keys, the artifacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rota.errors import SettingsError
+from rota.executions.prepare import validated
+from rota.extensions import ArtifactStore, SecretBackend
+from rota.plugins import Plugins
+from rota.settings import Settings
+
+if TYPE_CHECKING:
+    from rota.store import Store
+    from rota.store.keyring import Keyring
+
+
+@dataclass
+class Resources:
+    """Opened once per process; what costs something is made when it is first needed."""
+
+    settings: Settings
+    plugins: Plugins
+    store: Store
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys that encrypt secrets in the store."""
+        from rota.store.keyring import Keyring
+
+        return Keyring(self.settings.secret_key_file)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        """Where artifacts are kept, by the setting `artifacts`. Raises SettingsError."""
+        section = self.settings.artifacts
+        if section.type == "folder":
+            from rota.store.artifacts import any_stored
+            from rota.store.folder import Folder
+
+            folder = Folder(path=Path(section.fields["path"]))
+            with self.store.read() as conn:
+                others = self.store.dialect != "sqlite" and any_stored(conn)
+            folder.claim(self.store.database_id, shared=others)
+            return folder
+        return _made(self.plugins.artifact_store(section.type), section.fields, f"artifacts: {section.type}")
+
+    @cached_property
+    def secret_backends(self) -> dict[str, SecretBackend]:
+        """The configured secret backends by id, in the order of the settings. Raises SettingsError."""
+        return {
+            section.id: _made(self.plugins.secret_backend(section.type), section.fields, f"secrets: {section.id}")
+            for section in self.settings.secrets
+        }
+
+    def backends_of(self, namespace: str) -> dict[str, SecretBackend]:
+        """Return the secret backends that flows of `namespace` may ask, in order."""
+        wanted = [section.id for section in self.settings.secrets if section.is_open_to(namespace)]
+        return {id: self.secret_backends[id] for id in wanted}
+
+    def seal(self, text: str) -> str:
+        """Encrypt a text for the store."""
+        return self.keyring.encrypt(text)
+
+    def unseal(self, token: str) -> str:
+        """Decrypt what `seal` gave. Raises SecretError."""
+        return str(self.keyring.decrypt(token))
+
+    @property
+    def workdir(self) -> Path:
+        """The folder that holds the work folders of task runs."""
+        return self.settings.home / "work"
+
+
+def _made(cls: Any, fields: dict[str, Any], what: str) -> Any:
+    from rota.errors import TaskFailed
+
+    try:
+        return validated(cls, fields)
+    except TaskFailed as error:
+        raise SettingsError(f"`{what}`: {error.message}", hint="look at rota.yaml") from None

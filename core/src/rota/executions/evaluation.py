@@ -1,0 +1,47 @@
+"""Renders, on a worker, what steers the flow; the answer becomes an event of the interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rota.errors import ExpressionError, RotaError
+from rota.executions.interpreter.values import Condition, Expr
+from rota.executions.values import plain
+from rota.flows.templates import compile_expression, compile_value, secret_values
+
+Names = Mapping[str, Any]
+
+
+def evaluate(sources: Mapping[str, Any], names: Names, *, lenient: bool = False) -> dict[str, Any]:
+    """Render `{name: source}` to `{name: value}`, JSON values all of them.
+
+    `collect` is a mapping of expressions; with `lenient`, those of its columns that cannot be resolved are null.
+    Raises ExpressionError.
+    """
+    return {
+        name: _collect(source, names, lenient) if name == "collect" else evaluate_one(source, names)
+        for name, source in sources.items()
+    }
+
+
+def evaluate_one(source: Any, names: Names) -> Any:
+    """Render one source as its type asks: a condition, an expression, or a value. Raises ExpressionError."""
+    if isinstance(source, Condition):
+        return compile_expression(str(source)).condition(names)
+    rendered = (compile_expression(str(source)) if isinstance(source, Expr) else compile_value(source)).render(names)
+    if any(True for _ in secret_values(rendered)):
+        raise ExpressionError("it uses a secret, which may not steer a flow", expression=str(source)[:80])
+    return plain(rendered)
+
+
+def _collect(columns: Mapping[str, Any], names: Names, lenient: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, source in columns.items():
+        try:
+            found[column] = evaluate_one(source, names)
+        except RotaError:
+            if not lenient:
+                raise
+            found[column] = None
+    return found

@@ -1,0 +1,102 @@
+"""The frozen list of a `foreach` or `fleet`: items, filtered, each with its key and its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rota.errors import ExpressionError
+from rota.executions.values import plain
+from rota.flows.templates import compile_expression, compile_value, is_secret, secret_values
+
+LONGEST = 1_000_000
+"""How many items a list may have."""
+
+Names = dict[str, Any]
+
+
+def freeze(kind: str, sources: Mapping[str, Any], names: Names) -> list[dict[str, Any]]:
+    """Return a row per iteration, `{idx, key, item, lock_key}`, in order.
+
+    `sources` are those of stage `items`. Raises ExpressionError for what is no list, and for a key that is
+    there twice or cannot be told.
+    """
+    items = _items(sources["items"], names)
+    select = _condition(sources.get("select"))
+    key, lock = _value(sources.get("key")), _value(sources.get("lock"))
+    rows: list[dict[str, Any]] = []
+    seen: dict[str, int] = {}
+    for item in items:
+        index = len(rows)
+        one = _with_item(names, kind, item, index)
+        if select is not None and not select(one):
+            continue
+        name = _text(key(one), f"the key of item {index}") if key else default_key(kind, item, index)
+        if name in seen:
+            raise ExpressionError(f"the key `{name}` is there twice", hint="give a `key` that tells the items apart")
+        seen[name] = index
+        one["key"] = name
+        rows.append(
+            {
+                "idx": index,
+                "key": name,
+                "item": item,
+                "lock_key": _text(lock(one), f"the lock of `{name}`") if lock else None,
+            }
+        )
+    return rows
+
+
+def default_key(kind: str, item: Any, index: int) -> str:
+    """Return what names an iteration without `key`: for a fleet its target's name, else the index."""
+    if kind == "fleet":
+        if isinstance(item, str) and item:
+            return item
+        if isinstance(item, Mapping):
+            for name in ("name", "id"):
+                if isinstance(item.get(name), (str, int)) and item[name] != "":
+                    return str(item[name])
+    return str(index)
+
+
+def _items(source: Any, names: Names) -> list[Any]:
+    found = compile_expression(source).render(names) if isinstance(source, str) else compile_value(source).render(names)
+    if any(True for _ in secret_values(found)):
+        raise ExpressionError("the list uses a secret, which may not steer a flow")
+    found = plain(found)
+    if isinstance(found, Mapping):
+        found = [{"key": key, "value": value} for key, value in found.items()]
+    if not isinstance(found, list):
+        raise ExpressionError(
+            f"a list is needed, it gives a value of type `{type(found).__name__}`", expression=str(source)[:80]
+        )
+    if len(found) > LONGEST:
+        raise ExpressionError(f"the list has {len(found):,} items, more than {LONGEST:,}")
+    return found
+
+
+def _with_item(names: Names, kind: str, item: Any, index: int) -> Names:
+    one = {**names, "item": item, "index": index}
+    if kind == "fleet":
+        one["target"] = item
+    return one
+
+
+def _condition(source: Any) -> Callable[[Names], bool] | None:
+    if source is None:
+        return None
+    if isinstance(source, bool):
+        return lambda _: source
+    return compile_expression(source).condition
+
+
+def _value(source: Any) -> Callable[[Names], Any] | None:
+    return None if source is None else compile_value(source).render
+
+
+def _text(value: Any, what: str) -> str:
+    if is_secret(value):
+        raise ExpressionError(f"{what} uses a secret, which may not steer a flow")
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise ExpressionError(f"{what} must be text, it is {'empty' if value == '' else type(value).__name__}")
+    return str(value)

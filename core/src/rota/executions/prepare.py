@@ -1,0 +1,57 @@
+"""Tasks made ready once per revision: class found, templates compiled, what is literal validated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from rota.errors import TaskFailed
+from rota.extensions import Task
+from rota.flows.models import TaskStep
+from rota.flows.task_fields import compile_field, typed_values
+from rota.flows.templates import Value, compile_expression
+from rota.plugins import Plugins
+
+
+class Prepared:
+    """One `TaskStep` of a revision with its class. `instance` is there when nothing has to be rendered."""
+
+    __slots__ = ("fields", "instance", "known_idempotent", "plugin", "step", "task_type", "when")
+
+    def __init__(self, step: TaskStep, plugins: Plugins) -> None:
+        self.step = step
+        self.task_type: type[Task] = plugins.task_type(step.type)
+        self.plugin = plugins.plugin_version(step.type)
+        self.fields: dict[str, Value] = {
+            name: compile_field(self.task_type, name, value) for name, value in step.fields.items()
+        }
+        self.when = None if step.when is None or step.when is True else compile_expression(step.when)
+        idempotent = self.task_type.__dict__.get("idempotent", self.task_type.idempotent)
+        self.known_idempotent: bool | None = idempotent if isinstance(idempotent, bool) else None
+        self.instance: Task | None = None
+        if all(value.is_literal for value in self.fields.values()):
+            try:
+                self.instance = validated(self.task_type, {name: value.render({}) for name, value in self.fields.items()})
+            except TaskFailed:
+                self.instance = None  # the run says why, with the task's own id
+
+    def render(self, names: dict[str, Any]) -> Task:
+        """Return the task with its fields rendered and validated.
+
+        Raises ExpressionError, SecretError, and TaskFailed (never to be retried) for a value of the wrong type.
+        """
+        if self.instance is not None:
+            return self.instance
+        return validated(self.task_type, {name: value.render(names) for name, value in self.fields.items()})
+
+
+def validated(task_type: type[Task], values: dict[str, Any]) -> Task:
+    """Return `task_type` with `values`. Raises TaskFailed naming every field that is wrong, never its value."""
+    try:
+        return task_type.model_validate(typed_values(task_type, values))
+    except ValidationError as error:
+        faults = "; ".join(f"`{'.'.join(map(str, fault['loc'])) or 'fields'}`: {fault['msg']}" for fault in error.errors(include_input=False, include_url=False))
+        raise TaskFailed(f"the fields of `{task_type.__name__}` are wrong: {faults}", retryable=False) from None
+
+

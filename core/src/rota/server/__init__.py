@@ -1,0 +1,1 @@
+"""The application: what the command line, services and executors use, and what `rota serve` runs."""

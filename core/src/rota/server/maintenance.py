@@ -1,0 +1,51 @@
+"""What keeps a store in order: keys, migration, purging."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rota.server.application import Application
+    from rota.store.keyring import Keyring
+    from rota.store.purge import Purged
+
+
+class Maintenance:
+    """Keys, migration, purging."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def make_key(self) -> Keyring:
+        """Make the secret key file unless it is there."""
+        from rota.store.keyring import create
+
+        return create(self._app.settings.secret_key_file)
+
+    def rotate_keys(self) -> int:
+        """Make a new key, encrypt everything anew with it, drop the old ones; return how many values changed."""
+        from rota.store.rotation import rotate
+
+        return rotate(self._app.store, self._app.resources.keyring)
+
+    def migrate(self) -> str:
+        """Bring the schema up to date and return its revision. Raises StoreError."""
+        from rota.store.migrate import migrate
+
+        return migrate(self._app.settings.store)
+
+    def purge(self, older_than: timedelta, *, namespace: str | None = None, states: Iterable[str] = ()) -> Purged:
+        """Remove executions that ended longer ago than `older_than`, with all that belongs to them."""
+        from rota.store.purge import purge
+
+        artifacts = self._app.resources.artifacts
+        return purge(
+            self._app.store,
+            before=time.time() - older_than.total_seconds(),
+            namespace=namespace,
+            states=tuple(states),
+            delete_artifact=artifacts.delete,
+        )

@@ -1,0 +1,11 @@
+"""The store: the only part of Rota that opens database connections.
+
+`open_store` gives a `Store`; the modules beside it hold the queries, one table family each, and every function of
+theirs takes a connection from `Store.read()` or `Store.write()` first.
+"""
+
+from __future__ import annotations
+
+from rota.store.engine import Store, now, open_store, serialize
+
+__all__ = ["Store", "now", "open_store", "serialize"]

@@ -1,0 +1,29 @@
+"""The audit trail: who did what to which thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from rota.store.tables import audit
+
+_a = audit.c
+
+
+def add(conn: sa.Connection, author: str, action: str, what: str, details: Any = None, *, at: float) -> None:
+    """Record that `author` did `action` to `what`."""
+    values = {"at": at, "author": author, "action": action, "object": what, "details": details}
+    conn.execute(sa.insert(audit).values(values))
+
+
+def page(
+    conn: sa.Connection, *, what: str | None = None, before: int | None = None, limit: int = 100
+) -> list[dict[str, Any]]:
+    """Return up to `limit` records (of one thing), newest first, before the one with the id `before`."""
+    statement = sa.select(audit).order_by(_a.id.desc()).limit(limit)
+    if what is not None:
+        statement = statement.where(_a.object == what)
+    if before is not None:
+        statement = statement.where(_a.id < before)
+    return [row._asdict() for row in conn.execute(statement)]

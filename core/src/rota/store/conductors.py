@@ -1,0 +1,157 @@
+"""Conductors: who they are, that they live, and what the living take over from the dead.
+
+On PostgreSQL a conductor lives until its lease ends by the server's clock; on SQLite while it holds its `Presence`. Its
+`epoch` fences it off: adoption raises it, and a transaction whose `check` fails must be rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from rota.store.engine import Store, now
+from rota.store.presence import Presence, claim
+from rota.store.tables import commands, conductors, executions
+
+_c, _e = conductors.c, executions.c
+_MINE = (_c.id == sa.bindparam("b_id"), _c.epoch == sa.bindparam("b_epoch"))
+_CLOCK: sa.ColumnElement[float] = sa.literal_column("extract(epoch FROM clock_timestamp())::float8", sa.Double())
+_CHECK = sa.update(conductors).where(*_MINE).values(batch=sa.bindparam("b_batch"))
+_WAITING_COMMANDS = (
+    sa.select(sa.func.count())
+    .select_from(commands.join(executions, _e.id == commands.c.execution_id))
+    .where(commands.c.applied_at.is_(None), _e.owner == sa.bindparam("b_id"))
+    .scalar_subquery()
+)
+_UNOWNED = sa.exists().where(_e.owner.is_(None), _e.ended_at.is_(None), _e.mode == "server")
+
+
+def _renewal(expires_at: sa.ColumnElement[Any]) -> sa.Executable:
+    renew = sa.update(conductors).where(*_MINE).values(expires_at=expires_at)
+    return renew.returning(_WAITING_COMMANDS.label("commands"), _UNOWNED.label("unowned"))
+
+
+_RENEW_SQLITE = _renewal(sa.null())
+_RENEW_POSTGRES = _renewal(_CLOCK + sa.bindparam("b_ttl", type_=sa.Double()))
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A lease that was renewed: how many commands wait for this conductor, and whether executions without owner do."""
+
+    commands: int
+    unowned: bool
+
+
+def register(
+    store: Store,
+    conductor_id: str,
+    *,
+    host: str,
+    pid: int,
+    process_start: float,
+    version: str,
+    ttl: float,
+) -> Presence | None:
+    """Record a new conductor, epoch 1 and batch 0, with a lease of `ttl` seconds.
+
+    Returns the presence to hold while it lives: on SQLite, else None.
+    """
+    presence = claim(store.path, conductor_id) if store.path is not None else None
+    with store.write() as conn:
+        at = now(conn)
+        values = {
+            "id": conductor_id,
+            "host": host,
+            "pid": pid,
+            "process_start": process_start,
+            "epoch": 1,
+            "batch": 0,
+            "expires_at": None if store.path is not None else at + ttl,
+            "version": version,
+            "started_at": at,
+            "state": "alive",
+        }
+        conn.execute(sa.insert(conductors).values(values))
+    return presence
+
+
+def renew(conn: sa.Connection, conductor_id: str, epoch: int, ttl: float) -> Renewal | None:
+    """Make the lease end `ttl` seconds from now, in one statement that tells what else there is to do.
+
+    None says that the lease is lost: somebody has adopted what was this conductor's.
+    """
+    parameters: dict[str, Any] = {"b_id": conductor_id, "b_epoch": epoch}
+    statement = _RENEW_SQLITE
+    if conn.dialect.name != "sqlite":
+        statement, parameters["b_ttl"] = _RENEW_POSTGRES, ttl
+    row = conn.execute(statement, parameters).one_or_none()
+    return None if row is None else Renewal(row.commands, bool(row.unowned))
+
+
+def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int) -> bool:
+    """Write the number of this transaction's batch, and keep adopters out until it ends; False: the epoch is over."""
+    return conn.execute(_CHECK, {"b_id": conductor_id, "b_epoch": epoch, "b_batch": batch}).rowcount > 0
+
+
+def standing(conn: sa.Connection, conductor_id: str) -> tuple[int, int] | None:
+    """Return (epoch, batch) as stored, which tells after a doubtful COMMIT whether it took place."""
+    row = conn.execute(sa.select(_c.epoch, _c.batch).where(_c.id == conductor_id)).one_or_none()
+    return None if row is None else (row.epoch, row.batch)
+
+
+def every(conn: sa.Connection) -> list[dict[str, Any]]:
+    """Return all conductors on record, oldest first."""
+    return [row._asdict() for row in conn.execute(sa.select(conductors).order_by(_c.started_at, _c.id))]
+
+
+def expired(conn: sa.Connection, margin: float) -> list[str]:
+    """Return the conductors whose lease ended more than `margin` seconds ago (PostgreSQL), or may have (SQLite).
+
+    On SQLite that is all of them: a dead one is one whose presence can be claimed.
+    """
+    statement = sa.select(_c.id).where(_c.state != "stopped").order_by(_c.started_at, _c.id)
+    if conn.dialect.name != "sqlite":
+        statement = statement.where(_c.expires_at + margin < _CLOCK)
+    return list(conn.scalars(statement))
+
+
+def adopt(
+    conn: sa.Connection, dead: str, by: str, ids: Sequence[str] | None = None, *, margin: float = 0.0
+) -> list[dict[str, Any]] | None:
+    """Take executions (`ids`, default: all) of a dead conductor over and return them, oldest first.
+
+    Its epoch is raised first. None says that it is not dead after all; on SQLite the caller holds its presence.
+    """
+    fence = sa.update(conductors).where(_c.id == dead).values(epoch=_c.epoch + 1, state="dead")
+    if conn.dialect.name != "sqlite":
+        fence = fence.where(_c.expires_at + margin < _CLOCK)
+    if conn.execute(fence).rowcount == 0:
+        return None
+    mine = sa.select(_e.id).where(_e.owner == dead, _e.ended_at.is_(None))
+    if ids is not None:
+        mine = mine.where(_e.id.in_(ids))
+    found = list(conn.scalars(mine))
+    conn.execute(sa.update(executions).where(_e.id.in_(found)).values(owner=by, adoptions=_e.adoptions + 1))
+    taken = sa.select(executions).where(_e.id.in_(found)).order_by(_e.created_at, _e.id)
+    return [row._asdict() for row in conn.execute(taken)]
+
+
+def leave(conn: sa.Connection, conductor_id: str) -> None:
+    """Hand over what is left to whoever comes, and record the end; a row that nothing names any more is removed."""
+    conn.execute(
+        sa.update(executions)
+        .where(_e.owner == conductor_id, _e.ended_at.is_(None), _e.mode == "server")
+        .values(owner=None)
+    )
+    conn.execute(sa.update(conductors).where(_c.id == conductor_id).values(state="stopped"))
+    forget(conn)
+
+
+def forget(conn: sa.Connection) -> None:
+    """Remove the rows of conductors that are over and own nothing alive."""
+    owners = sa.select(_e.owner).where(_e.ended_at.is_(None), _e.owner.is_not(None))
+    conn.execute(sa.delete(conductors).where(_c.state.in_(("stopped", "dead")), _c.id.not_in(owners)))

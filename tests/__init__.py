@@ -1,0 +1,1 @@
+"""The tests of Rota: `core/` mirrors the source, `lab/` starts real servers."""

@@ -1,0 +1,1 @@
+"""Tests of the local executor and of its reaper."""

@@ -1,0 +1,1 @@
+"""Tests of child programs, with real ones."""

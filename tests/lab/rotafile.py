@@ -1,0 +1,76 @@
+"""The files that let Rota use a running bank: `rota.yaml`, a folder of secrets, and the clusters as a list."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.lab.bank import Bank
+
+NAMESPACE = "bank"
+
+
+def write(bank: Bank, folder: Path) -> Path:
+    """Write everything into `folder`, over what an earlier bank left there, and return the path of `rota.yaml`."""
+    _write_secrets(bank, folder / "secrets")
+    (folder / "clusters.json").write_text(json.dumps(bank.clusters, indent=2) + "\n")
+    path = folder / "rota.yaml"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(settings(bank, folder), sort_keys=False, width=120))
+    return path
+
+
+def remove(folder: Path) -> None:
+    """Remove what `write` made, and leave Rota's home with its history."""
+    shutil.rmtree(folder / "secrets", ignore_errors=True)
+    for name in ("rota.yaml", "clusters.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def settings(bank: Bank, folder: Path) -> dict[str, Any]:
+    """Return Rota's settings for this bank."""
+    variables = {
+        "clusters_file": str(folder / "clusters.json"),
+        "inventory_url": bank.inventory.url,
+        "vault_url": bank.vault.url,
+        "s3_endpoint": bank.s3.url,
+        "s3_region": bank.s3.region,
+        "bucket": "backups",
+        "ssh_user": bank.fleet.user,
+        "known_hosts": str(bank.fleet.known_hosts),
+        "smtp": {"host": "127.0.0.1", "port": bank.smtp.port},
+        "git_url": bank.git.url("flows"),
+    }
+    return {
+        "home": str(folder / "home"),
+        "secrets": [{"id": "lab", "type": "file", "path": str(folder / "secrets"), "namespaces": [NAMESPACE]}],
+        "namespaces": {NAMESPACE: {"variables": variables}},
+    }
+
+
+def _write_secrets(bank: Bank, folder: Path) -> None:
+    """Write a folder a secret and a file a field, as Kubernetes mounts them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    known = bank.s3.identities["backup"]
+    fields = {
+        "ssh/fleet": {
+            "user": bank.fleet.user,
+            "private_key": bank.fleet.key.private.read_text(),
+            "password": bank.fleet.password,
+        },
+        "mongodb/admin": {"username": bank.mongodb.user, "password": bank.mongodb.password},
+        "s3/backup": {"access_key": known.access_key, "secret_key": known.secret_key},
+        "inventory": {"url": bank.inventory.url, "token": bank.inventory.token},
+        "vault/approle": {"role_id": bank.approle.role_id, "secret_id": bank.approle.secret_id},
+        "postgres": {"url": bank.postgres.url},
+    }
+    for name, values in fields.items():
+        for field, value in values.items():
+            path = folder / name / field
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(value)
