@@ -260,6 +260,8 @@ class Plugins:
         names = [*self.type_names(kind), *also]
         if near := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
             return f"did you mean `{near[0]}`?"
+        if known := difflib.get_close_matches(name.partition(".")[0], set(KNOWN) - set(self._installed()), n=1):
+            return f"did you mean {known[0]}.*? rota-{known[0]} provides it: pip install rota-{known[0]}"
         if own := [other for other in names if other.startswith(f"{name.partition('.')[0]}.")]:
             return f"there is {', '.join(f'`{other}`' for other in own)}"
         return "`rota plugins` lists what is installed"

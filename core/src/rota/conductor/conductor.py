@@ -88,7 +88,7 @@ class Conductor:
 
     def start(self) -> None:
         """Register and begin to run. Raises StoreError."""
-        self.ownership.register()
+        self.ownership.register(serving=self.server)
         self._thread = threading.Thread(target=self._run, name="rota-conductor", daemon=True)
         self._thread.start()
 

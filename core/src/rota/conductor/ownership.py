@@ -40,8 +40,8 @@ class Ownership:
         self._renew_at = 0.0
         self._news = True
 
-    def register(self) -> None:
-        """Make the row. Raises StoreError."""
+    def register(self, *, serving: bool = False) -> None:
+        """Make the row; `serving`: it is a server's. Raises StoreError."""
         import rota
 
         asked = time.monotonic()
@@ -53,6 +53,7 @@ class Ownership:
             process_start=time.time(),
             version=rota.__version__,
             ttl=self.lease,
+            serving=serving,
         )
         self._renewed(asked)
 

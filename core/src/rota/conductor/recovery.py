@@ -11,9 +11,9 @@ from rota.conductor.live import Live, LiveFrame
 from rota.conductor.reaper import kill_group
 from rota.errors import RotaError
 from rota.executions.interpreter.frame import Frame
-from rota.executions.interpreter.program import ITERATED
+from rota.executions.interpreter.program import ITERATED, ROOT
 from rota.executions.models import Ended, NodeState, Problem, Restart, Start, State
-from rota.store import Store, conductors, executions, iterations, task_runs, timers
+from rota.store import Store, commands, conductors, executions, iterations, task_runs, timers
 from rota.store.presence import claim
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ class Recovery:
             own.lifecycle.begin(live)
             return
         assert live.root is not None
-        if live.row["ended_at"] is not None:
-            self.restart(live)
+        if live.row["ended_at"] is not None or _has_ended(states):
+            self._restart_as_asked(live)
             return
         commands = self._load(live.root, states)
         for row in open_timers:
@@ -193,6 +193,16 @@ class Recovery:
         problem = Problem("lost", "the server died while it ran", node, frame.view.key or "", attempt)
         rerun = bool(prepared.known_idempotent)
         self._conductor.driver.feed(frame, Ended(node, attempt, State.LOST, problem, rerun))
+
+    def _restart_as_asked(self, live: Live) -> None:
+        """Go on with an execution that had ended; where a person asked for it, as that person said."""
+        with self._store.read() as conn:
+            asked = [row for row in commands.open_of(conn, live.id) if row["kind"] == "restart"]
+        for row in asked:
+            self._conductor.driver.batch.writes.append(
+                lambda conn, row=row: commands.applied(conn, row["id"], {"ok": True}, at=time.time())  # type: ignore[misc]
+            )
+        self.restart(live, targets=(asked[-1]["payload"] or {}).get("targets") if asked else None)
 
     # --- restarting
 
@@ -301,6 +311,10 @@ def node_state(row: dict[str, Any]) -> NodeState:
 
 def _states(conn: sa.Connection, execution_id: str, path: str) -> list[dict[str, Any]]:
     return task_runs.of_frame(conn, execution_id, path)
+
+
+def _has_ended(states: list[dict[str, Any]]) -> bool:
+    return any(row["node"] == ROOT and row["state"] in OVER for row in states)
 
 
 def _adoptable(conn: sa.Connection, dead: str, *, server: bool) -> list[str] | None:

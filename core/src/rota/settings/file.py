@@ -86,10 +86,13 @@ def validate_section(settings: Settings, path: KeyPath, fields: Mapping[str, Any
         return cls.model_validate(values)
     except ValidationError as error:
         known = [info.alias or name for name, info in cls.model_fields.items()]
-        faults = [(*path, *fault["loc"]) for fault in error.errors()]
-        texts = [_sentence(dict(fault), known) for fault in error.errors()]
-        lines = [f"{settings.place(at)}: {text}" for at, text in zip(faults, texts, strict=True)]
-        raise SettingsError("\n".join(lines)) from None
+        faults = [(*_at(settings, path, fault), _sentence(dict(fault), known)) for fault in error.errors()]
+        raise SettingsError("\n".join(f"{place}: {text}" for *_, place, text in sorted(faults))) from None
+
+
+def _at(settings: Settings, path: KeyPath, fault: Any) -> tuple[int, int, str]:
+    place = settings.place((*path, *fault["loc"]), key=fault["type"] == "extra_forbidden")
+    return place.line, place.column, str(place)
 
 
 def _takes_path(annotation: Any) -> bool:

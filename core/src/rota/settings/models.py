@@ -223,7 +223,9 @@ class Settings(Model):
         """Return the error for the value at `path`, such as `("sinks", 0, "url")`, with its place in the file."""
         return SettingsError(f"{self.place(path)}: {message}", hint=hint)
 
-    def place(self, path: KeyPath) -> Place:
-        """Return where the value at `path` stands."""
-        place: Place = self._places.value(path) if self._places else Place("settings")
+    def place(self, path: KeyPath, *, key: bool = False) -> Place:
+        """Return where the value at `path` stands, or with `key` where its key does."""
+        if self._places is None:
+            return Place("settings")
+        place: Place = self._places.key(path) if key else self._places.value(path)
         return place

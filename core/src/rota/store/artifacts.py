@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from rota.context import Artifact, ArtifactWriter
 from rota.errors import NotFound
 from rota.extensions import ArtifactStore
+from rota.store.columns import storable
 from rota.store.engine import Store
 from rota.store.tables import artifacts
 
@@ -79,7 +80,7 @@ class TaskArtifacts:
         with self._files.writer(key) as file:
             writer = _Writer(file)
             yield writer
-        writer.artifact = Artifact(uri, name, writer.size, writer.digest.hexdigest())
+        writer.artifact = Artifact(uri, storable(name), writer.size, writer.digest.hexdigest())
         try:
             with self._store.write() as conn:
                 add(conn, writer.artifact, self._execution_id, self._path, self._node, at=time.time())

@@ -32,3 +32,10 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """Numbers that the database hands out."""
 Time: sa.Double[float] = sa.Double()
 """Seconds since 1970, UTC."""
+
+
+def storable(text: str) -> str:
+    """Return `text` as a database can hold it: NUL and lone surrogates, which UTF-8 has not, become U+FFFD."""
+    if text.isascii():
+        return text.replace("\x00", "\ufffd") if "\x00" in text else text
+    return text.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -55,8 +55,9 @@ def register(
     process_start: float,
     version: str,
     ttl: float,
+    serving: bool = False,
 ) -> Presence | None:
-    """Record a new conductor, epoch 1 and batch 0, with a lease of `ttl` seconds.
+    """Record a new conductor, epoch 1 and batch 0, with a lease of `ttl` seconds; `serving`: it is a server.
 
     Returns the presence to hold while it lives: on SQLite, else None.
     """
@@ -73,7 +74,7 @@ def register(
             "expires_at": None if store.path is not None else at + ttl,
             "version": version,
             "started_at": at,
-            "state": "alive",
+            "state": "serving" if serving else "alive",
         }
         conn.execute(sa.insert(conductors).values(values))
     return presence

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rota.store.bulk import Bulk, Row
+from rota.store.columns import storable
 from rota.store.tables import logs
 
 _l = logs.c
@@ -15,8 +16,11 @@ _INSERT = Bulk(logs, columns=[column.name for column in logs.c if column.name !=
 
 
 def insert_many(conn: sa.Connection, rows: Sequence[Row]) -> None:
-    """Append lines: `execution_id, path, node, attempt, at, level, message, fields`."""
-    _INSERT(conn, rows)
+    """Append lines: `execution_id, path, node, attempt, at, level, message, fields`.
+
+    What no text in a database may hold is replaced in messages.
+    """
+    _INSERT(conn, [{**row, "message": storable(row["message"])} for row in rows])
 
 
 def page(

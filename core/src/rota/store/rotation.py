@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
+from rota.errors import SecretError
 from rota.store.engine import Store
 from rota.store.keyring import SECRET, Keyring
 from rota.store.tables import executions, iterations, kv, leases, task_runs, task_state, triggers
@@ -66,7 +67,12 @@ def _rewrite(store: Store, column: sa.Column[object], renewed: Callable[[str], s
             rows = conn.execute(more).all()
             for row in rows:
                 here = [name == value for name, value in zip(key, row, strict=False)]
-                new = sa.type_coerce(sa.literal(renewed(row.found), sa.Text), sa.Text)
+                try:
+                    text_now = renewed(row.found)
+                except SecretError as error:
+                    place = " ".join(str(value) for value in row[: len(key)])
+                    raise SecretError(f"{table.name}.{column.name} of {place}: {error.message}", hint=error.hint) from None
+                new = sa.type_coerce(sa.literal(text_now, sa.Text), sa.Text)
                 conn.execute(sa.update(table).where(*here).values({column.name: new}))
         if not rows:
             return

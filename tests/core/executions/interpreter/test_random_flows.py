@@ -170,6 +170,7 @@ def test_restarts_with_nothing_wrong_any_more_run_only_what_is_left_and_end_well
         if world.state in (State.SUCCESS, State.WARNING):
             return
         world.script.outcomes.clear()
+        world.script.refused.clear()
         world.script.persons.clear()
         for id, answer in world.script.answers.items():
             if not isinstance(answer, dict):

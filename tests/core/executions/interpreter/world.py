@@ -339,7 +339,7 @@ class World:
         holder = ("lock", path, command.node, command.index)
         assert holder not in self.wants, "a lock is asked for twice"
         if key in self.script.refused:
-            self.send(path, LockRefused(command.node, self.script.refused[key], command.index))
+            self.send(path, LockRefused(command.node, self.script.refused[key], command.index), key=holder)
             return
         line = self.locks.setdefault(key, deque())
         self.wants[holder] = key
@@ -370,8 +370,10 @@ class World:
 
     def _release(self, path: str, command: Release) -> None:
         holder = ("lock", path, command.node, command.index)
-        key = self.wants.pop(holder)
         self.forget(holder)
+        key = self.wants.pop(holder, None)
+        if key is None:
+            return
         if self.locks[key][0] == holder:
             self._free(key)
         else:

@@ -57,7 +57,9 @@ def count_again(frame: Frame) -> None:
 
 def _has_begun(frame: Frame, state: NodeState) -> bool:
     """Whether something of this node ran since the frame was started last."""
-    if state.node == ROOT or ROOT not in frame.states:
+    if state.node == ROOT:
+        return "begun" in state.data
+    if ROOT not in frame.states:
         return False
     if frame.nodes[state.node].scope:
         return bool(state.data.get("run") == frame.round)

@@ -40,12 +40,13 @@ class Rollout(Many):
 
     An iteration with a lock is first `asked` (no answer yet), then perhaps `queued` (somebody else has the lock),
     then `ready` (it has its lock and waits for a place). `open` ones hold a place. `undone` have ended, but not
-    well. `failures` are those that count, `accepted` those that a person has accepted. `asking` is what a person
+    well, `aside` counts those among them that a restart left out. `failures` are those that count, `accepted`
+    those that a person has accepted. `asking` is what a person
     is asked, `waiting` that the time between two batches is not over, `why` what stopped it: `breach` or `rejected`.
     """
 
     __slots__ = (
-        "accepted", "asked", "asking", "batch", "canary", "canary_failures", "failures", "held", "limits", "open_",
+        "accepted", "aside", "asked", "asking", "batch", "canary", "canary_failures", "failures", "held", "limits", "open_",
         "queued_", "ready", "rest", "undone", "waiting", "why",
     )  # fmt: skip
 
@@ -55,7 +56,7 @@ class Rollout(Many):
         self.rest, self.asked, self.queued_, self.open_, self.undone = (Ranges() for _ in range(5))
         self.ready: deque[int] = deque()
         self.held: set[int] = set()
-        self.batch = self.failures = self.canary_failures = self.accepted = 0
+        self.batch = self.aside = self.failures = self.canary_failures = self.accepted = 0
         self.canary = self.waiting = False
         self.asking = self.why = ""
 
@@ -69,6 +70,7 @@ class Rollout(Many):
             wanted = data.pop("todo", None)
             self.rest = left if wanted is None else Ranges(wanted).within(data["n"])
             self.undone = left - self.rest
+            self.aside = len(self.undone)
         else:
             total = count(values.get("count"), "count")
             problem = unexpected(self.scope, total, values)
@@ -222,8 +224,8 @@ class Rollout(Many):
 
     def _conclude(self, frame: Frame) -> None:
         """See what has become of it all: what was left aside by a restart counts too."""
-        bad = len(self.undone)
-        if self.why or self.limits.breached(self.failures if self.stopping else bad):
+        bad = self.failures + self.aside
+        if self.why or self.limits.breached(bad):
             self.rank = 3
             frame.state(self.scope).problem = self._problem(frame, bad)
         elif bad:
@@ -239,8 +241,7 @@ class Rollout(Many):
         if first is not None and self.scope.kind == "foreach" and self.limits.max_failures == 0:
             return first
         allowed = "none in the canary" if self.canary and self.canary_failures else self.limits.max_failures
-        failures = self.failures if self.stopping else bad
-        message = f"{failures} of {self.limits.total} in `{self.scope.id}` failed, allowed: {allowed}"
+        message = f"{bad} of {self.limits.total} in `{self.scope.id}` failed, allowed: {allowed}"
         if first is None:
             return Problem("breach", message, self.scope.id)
         return Problem("breach", f"{message}; first: {first.message}", first.task, first.target)
@@ -367,6 +368,7 @@ class Rollout(Many):
             "batch": [self.batch, int(self.canary)],
             "failures": [self.failures, self.canary_failures, self.accepted] if self.failures else None,
             "limits": [self.limits.max_parallel, self.limits.max_failures],
+            "aside": self.aside,
             "rank": self.rank,
             "waiting": self.waiting,
             "asking": self.asking,
@@ -387,7 +389,7 @@ class Rollout(Many):
         self.batch, canary = data["batch"]
         self.canary = bool(canary)
         self.failures, self.canary_failures, self.accepted = data.get("failures", (0, 0, 0))
-        self.rank = data.get("rank", 0)
+        self.aside, self.rank = data.get("aside", 0), data.get("rank", 0)
         self.waiting = data.get("waiting", False)
         self.asking, self.why = data.get("asking", ""), data.get("why", "")
         self.stopping = data.get("stopping", False)
@@ -409,6 +411,6 @@ def _go_on(frame: Frame, node: Node, live: Rollout) -> None:
 
 
 _SAVED = (
-    "rest", "asked", "queued", "open", "left", "ready", "held", "batch", "failures", "limits", "rank", "waiting",
+    "rest", "asked", "queued", "open", "left", "ready", "held", "batch", "failures", "limits", "aside", "rank", "waiting",
     "asking", "why", "stopping",
 )  # fmt: skip

@@ -95,8 +95,11 @@ def next_round(frame: Frame, node: Node) -> None:
     """Run again what a restart would."""
     state = frame.state(node)
     state.problem = None
+    if frame.begun:
+        # What says so is about to be reset.
+        frame.state(frame.root).data["begun"] = True
     if node.restarts_all:
-        state.data = {name: value for name, value in state.data.items() if name not in (*endings.KEPT, "on")}
+        state.data = {name: value for name, value in state.data.items() if name == "run" or name not in endings.KEPT}
     else:
         state.data["on"] = True
     _round(frame, node, state)
@@ -107,6 +110,7 @@ def _round(frame: Frame, node: Node, state: NodeState) -> None:
     state.round += 1
     if node.parent is None:
         frame.begun = False
+        state.data.pop("begun", None)
     if node.kind not in ITERATED:
         state.data.pop("left", None)
     state.state = State.PAUSED if node.parent is None and frame.holds.get(ROOT) else State.RUNNING

@@ -1,0 +1,67 @@
+"""Answering what waits for a person: a `pause`, the approval of a batch, a breach."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rota.conductor.revisions import Revisions
+from rota.errors import Conflict, UsageError
+from rota.executions.values import sealed
+from rota.flows.given import parse_inputs
+from rota.flows.models import Pause
+from rota.store import commands, task_runs
+
+if TYPE_CHECKING:
+    from rota.server.application import Application
+
+Row = dict[str, Any]
+
+
+def waiting(app: Application, id: str) -> list[Row]:
+    """Return the task runs of an execution that wait for a person."""
+    with app.store.read() as conn:
+        found = task_runs.page(conn, id, states=("paused",), limit=1000)
+    return [row for row in found if row["node"]]
+
+
+def resume(
+    app: Application, id: str, task: str | None, inputs: Mapping[str, Any], *, reject: bool, author: str
+) -> None:
+    """Send the answer to the owner of the execution; see `Executions.resume`."""
+    row = app.executions.get(id)
+    run = _one(waiting(app, id), id, task)
+    with app.store.read() as conn:
+        revision = Revisions(app.resources).get(conn, row["revision_id"], row["namespace"])
+    answers = None
+    step = next(
+        (frame.nodes[run["node"]].step for frame in revision.program.frames.values() if run["node"] in frame.nodes), None
+    )
+    if isinstance(step, Pause):
+        if step.approvers and author not in step.approvers:
+            raise Conflict(f"`{author}` may not resume `{run['node']}`", hint=f"ask one of {', '.join(step.approvers)}")
+        if not reject:
+            answers = json.dumps(sealed({**parse_inputs(step.inputs, inputs), "by": author}, app.resources.seal))
+    elif inputs:
+        raise UsageError(f"`{run['node']}` takes no inputs: it waits for a yes or no")
+    payload = {"path": run["path"], "node": run["node"], "inputs": answers, "reject": reject}
+    with app.store.write() as conn:
+        commands.add(conn, id, "resume", payload, author=author, at=time.time())
+        app.store.notify(conn, "commands")
+    if app.running is not None:
+        app.running.look()
+
+
+def _one(found: list[Row], id: str, task: str | None) -> Row:
+    names = {f"{row['path']}/{row['node']}" if row["path"] else row["node"]: row for row in found}
+    if task is not None:
+        matching = [row for name, row in names.items() if task in (name, row["node"])]
+    else:
+        matching = found
+    if not matching:
+        raise Conflict(f"nothing in execution {id} waits for a person" + (f" as `{task}`" if task else ""))
+    if len(matching) > 1:
+        raise UsageError("more than one task waits", hint=f"name one with --task: {', '.join(sorted(names))}")
+    return matching[0]

@@ -1,0 +1,72 @@
+"""What `rota serve` runs: the conductor for deployed flows, the outbox's readers, and the services of plugins."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from rota.errors import SettingsError, TaskFailed
+
+if TYPE_CHECKING:
+    from rota.extensions import Service
+    from rota.server.application import Application
+
+logger = logging.getLogger("rota.server")
+RESTART_AFTER = 5.0
+"""Seconds until a service that failed is started again."""
+
+
+def serve(app: Application, stop: threading.Event) -> None:
+    """Run until `stop` is set, then drain. Raises whatever keeps the server from running."""
+    from rota.server.announcing import Announcer
+
+    services = list(_services(app))
+    conductor = app.conductor(server=True)
+    logger.info("serving as %s", conductor.id)
+    threads = [
+        threading.Thread(target=_keep_up, args=(app, name, service, stop), name=f"rota-{name}", daemon=True)
+        for name, service in services
+    ]
+    threads.append(threading.Thread(target=Announcer(app).run, args=(stop,), name="rota-announcer", daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        while not stop.wait(0.5):
+            if conductor.failure is not None:
+                raise conductor.failure
+    finally:
+        stop.set()
+        logger.info("draining")
+        app.close(drain=None)
+        logger.info("stopped")
+
+
+def _services(app: Application) -> list[tuple[str, Service]]:
+    from rota.executions.prepare import validated
+
+    found = []
+    for name, cls in app.plugins.service_types().items():
+        fields = app.settings.sections.get(name.partition(".")[0])
+        if fields is None:
+            continue
+        try:
+            service = validated(cls, fields)
+        except TaskFailed as error:
+            raise SettingsError(f"section `{name}`: {error.message}", hint="look at rota.yaml") from None
+        found.append((name, service))
+    return found  # type: ignore[return-value]
+
+
+def _keep_up(app: Application, name: str, service: Service, stop: threading.Event) -> None:
+    """Run a service, and again after it has failed, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            service.serve(app, stop)
+        except Exception:
+            logger.exception("the service `%s` failed; it is started again in %g s", name, RESTART_AFTER)
+        else:
+            if stop.is_set():
+                return
+            logger.warning("the service `%s` has ended by itself", name)
+        stop.wait(RESTART_AFTER)
