@@ -86,7 +86,7 @@ def test_a_link_is_not_followed(folder: Folder, tmp_path: Path) -> None:
     for key in ("folder/secret", "file"):
         with pytest.raises(NotFound):
             folder.open(key)
-    with pytest.raises(StoreError, match="not a folder"), folder.writer("folder/new"):
+    with pytest.raises(StoreError, match="Not a directory"), folder.writer("folder/new"):
         pass
     with folder.writer("file") as file:
         file.write(b"mine")

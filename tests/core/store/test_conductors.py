@@ -17,7 +17,8 @@ from tests.core.store.test_engine import _environment
 _CLAIM = """
 import sys, pathlib
 from rota.store.presence import claim
-print(claim(pathlib.Path(sys.argv[1]), "dead") is not None, flush=True)
+presence = claim(pathlib.Path(sys.argv[1]), "dead")
+print(presence is not None, flush=True)
 input()
 """
 

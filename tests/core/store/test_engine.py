@@ -26,8 +26,9 @@ def test_importing_the_store_imports_neither_alembic_nor_cryptography_nor_psycop
 
 
 def test_a_new_file_is_made_without_alembic(sqlite_path: Path) -> None:
-    code = f"import sys; from rota.store import open_store; open_store('sqlite:///{sqlite_path}'); print('alembic' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
+    code = "import sys; from rota.store import open_store; open_store(sys.argv[1]); print('alembic' in sys.modules)"
+    argv = [sys.executable, "-c", code, f"sqlite:///{sqlite_path}"]
+    run = subprocess.run(argv, capture_output=True, text=True, check=True, env=_environment())
     assert run.stdout.strip() == "False"
     assert sqlite_path.exists()
 
@@ -80,12 +81,16 @@ def test_durability_decides_how_a_postgresql_commit_is_synced(
 def test_what_was_written_is_read_and_an_exception_rolls_back(store: Store) -> None:
     with store.write() as conn:
         kv.put(conn, "a", "kept", {"x": [1, None, "é", "\x00", "\ud800"]}, at=1)
-    with pytest.raises(KeyError), store.write() as conn:
-        kv.put(conn, "a", "lost", 1, at=1)
-        raise KeyError
+    with pytest.raises(KeyError, match="lost"), store.write() as conn:
+        _put_and_fail(conn)
     with store.read() as conn:
         assert kv.get(conn, "a", "kept", at=2) == {"x": [1, None, "é", "\x00", "\ud800"]}
         assert kv.get(conn, "a", "lost", "gone", at=2) == "gone"
+
+
+def _put_and_fail(conn: sa.Connection) -> None:
+    kv.put(conn, "a", "lost", 1, at=1)
+    raise KeyError("lost")
 
 
 def test_a_reader_sees_one_state_of_the_database(store: Store) -> None:

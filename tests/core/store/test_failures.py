@@ -6,13 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import exc
 
 from rota.errors import StoreBusy, StoreError, StoreFull, StoreReadOnly
-from rota.store import failures, kv, open_store, sqlite
+from rota.store import Store, failures, kv, open_store, sqlite
 from rota.store.migrate import migrate
 from tests.core.store.test_engine import _environment
 from tests.lab.postgres import Postgres
@@ -31,6 +32,14 @@ _FILL = """
             kept += 1
     except StoreFull as error:
         print(kept, error.doubtful, str(error).partition(chr(10))[0], sep="|")
+"""
+
+_LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+input()
 """
 
 
@@ -63,8 +72,7 @@ def test_a_store_goes_on_after_a_failure_to_grow(sqlite_path: Path) -> None:
 def test_a_file_locked_by_another_process_is_busy(sqlite_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.05)
     store = open_store(f"sqlite:///{sqlite_path}")
-    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN IMMEDIATE'); print(1, flush=True); input()"
-    argv = [sys.executable, "-c", code, str(sqlite_path)]
+    argv = [sys.executable, "-c", _LOCK, str(sqlite_path)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdin is not None
         assert other.stdout is not None
@@ -96,21 +104,31 @@ def test_a_server_that_dies_is_out_of_reach_and_found_again() -> None:
     with Postgres.start() as server:
         migrate(server.url)
         store = open_store(server.url)
-        with pytest.raises(StoreBusy, match="out of reach") as caught, store.write() as conn:
-            kv.put(conn, "a", "lost", 1, at=1)
-            server.kill()
-            kv.put(conn, "a", "never", 1, at=1)
+        with pytest.raises(StoreBusy, match="out of reach") as caught:
+            _write_around(store, server.kill)
         assert not caught.value.doubtful
         with pytest.raises(StoreBusy), store.read():
             pass
         server.restart()
         with store.write() as conn:
             assert kv.keys(conn, "a", at=1) == []
-        with pytest.raises(StoreBusy) as caught, store.write() as conn:
-            kv.put(conn, "a", "perhaps", 1, at=1)
-            server.kill()
+        with pytest.raises(StoreBusy) as caught:
+            _write_and(store, server.kill)
         assert caught.value.doubtful
         store.close()
+
+
+def _write_around(store: Store, event: Callable[[], None]) -> None:
+    with store.write() as conn:
+        kv.put(conn, "a", "before", 1, at=1)
+        event()
+        kv.put(conn, "a", "after", 1, at=1)
+
+
+def _write_and(store: Store, event: Callable[[], None]) -> None:
+    with store.write() as conn:
+        kv.put(conn, "a", "perhaps", 1, at=1)
+        event()
 
 
 def test_a_statement_that_is_refused_is_not_doubtful(postgres_url: str) -> None:
@@ -149,7 +167,7 @@ def test_what_the_server_says_becomes_an_error_of_rota(sqlstate: str, kind: type
     assert type(found) is kind
     assert found.doubtful == doubtful
     assert "postgresql://host/name" in found.message
-    assert found.hint or kind in {StoreBusy}
+    assert found.hint or kind is StoreBusy
 
 
 def test_a_disk_that_fails_during_commit_leaves_doubt(tmp_path: Path) -> None:

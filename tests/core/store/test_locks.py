@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -161,16 +162,15 @@ _WORKER = """
 """
 
 
-def test_processes_never_hold_a_lock_together(store: Store, store_url: str, tmp_path: object) -> None:
-    ledger = f"{tmp_path}/ledger"
+def test_processes_never_hold_a_lock_together(store: Store, store_url: str, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
     code = textwrap.dedent(_WORKER)
     workers = [
         subprocess.Popen([sys.executable, "-c", code, store_url, me, ledger], env=_environment())
         for me in ("one", "two")
     ]
     assert [worker.wait() for worker in workers] == [0, 0]
-    with open(ledger) as file:
-        lines = file.read().split()
+    lines = ledger.read_text().split()
     assert lines == ["in", "out"] * 30
     with store.read() as conn:
         assert locks.page(conn) == []

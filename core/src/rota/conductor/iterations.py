@@ -45,7 +45,8 @@ class Iterations:
         address = {"execution_id": frame.live.id, "path": frame.path, "node": event.node}
         batch, live = self._driver.batch, frame.live
         batch.first.append(lambda conn: rows.remove(conn, live.id, frame.path, event.node))
-        batch.iterations += [{**address, **item} for item in items]
+        empty = _no_columns(frame, event.node)
+        batch.iterations += [{**address, **item, "collected": empty} for item in items]
         for page in range(0, min(len(items), PAGE * KEPT_PAGES), PAGE):
             live.windows[(frame.path, event.node, page // PAGE)] = [
                 {**address, **item} for item in items[page : page + PAGE]
@@ -81,6 +82,7 @@ class Iterations:
         view = FrameView(path, {}, known, frame.view, index, row["key"], row["item"], fleet)
         child = LiveFrame(frame.live, Frame(program), view, program, frame, node, index)
         view.nodes = child.frame.states
+        child.collected = _no_columns(frame, node)
         frame.children[(node, index)] = child
         return child
 
@@ -115,7 +117,7 @@ class Iterations:
         """Write that an iteration failed without having been opened: its lock was refused."""
         now = time.time()
         self._driver.batch.ends.append(
-            _end_row(frame, node, index, State.FAILED, problem, None, now, now)
+            _end_row(frame, node, index, State.FAILED, problem, _no_columns(frame, node), now, now)
         )
 
     def lock_key(self, frame: LiveFrame, node: str, index: int) -> str:
@@ -174,6 +176,12 @@ class Iterations:
         while len(live.windows) > KEPT_PAGES * 4:
             live.windows.popitem(last=False)
         return found
+
+
+def _no_columns(frame: LiveFrame, node: str) -> dict[str, None] | None:
+    """The columns that `collect` names, null until the iteration has come to its end."""
+    columns = getattr(frame.program.nodes[node].step, "collect", None)
+    return dict.fromkeys(columns) if columns else None
 
 
 def _end_row(

@@ -47,8 +47,8 @@ class LiveFrame:
     """Outputs of this batch, as JSON text, by node."""
     started: dict[str, float] = field(default_factory=dict)
     children: dict[tuple[str, int], LiveFrame] = field(default_factory=dict)
-    collected: str | None = None
-    """What `collect` gave, as JSON text, until the frame's row is written."""
+    collected: Any = None
+    """What `collect` gave, JSON values, until the frame's row is written."""
     ended: bool = False
 
     @property

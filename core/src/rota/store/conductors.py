@@ -14,28 +14,24 @@ import sqlalchemy as sa
 
 from rota.store.engine import Store, now
 from rota.store.presence import Presence, claim
-from rota.store.tables import commands, conductors, executions
+from rota.store.tables import conductors, executions
 
 _c, _e = conductors.c, executions.c
 _MINE = (_c.id == sa.bindparam("b_id"), _c.epoch == sa.bindparam("b_epoch"))
 _CLOCK: sa.ColumnElement[float] = sa.literal_column("extract(epoch FROM clock_timestamp())::float8", sa.Double())
 _CHECK = sa.update(conductors).where(*_MINE).values(batch=sa.bindparam("b_batch"))
-_WAITING_COMMANDS = (
-    sa.select(sa.func.count())
-    .select_from(commands.join(executions, _e.id == commands.c.execution_id))
-    .where(commands.c.applied_at.is_(None), _e.owner == sa.bindparam("b_id"))
-    .scalar_subquery()
+_WAITING = """
+    (SELECT count(*) FROM commands AS c JOIN executions AS e ON e.id = c.execution_id
+      WHERE c.applied_at IS NULL AND e.owner = :id) AS commands,
+    EXISTS (SELECT 1 FROM executions AS e
+      WHERE e.owner IS NULL AND e.ended_at IS NULL AND e.mode = 'server') AS unowned
+"""
+# On SQLite the lease is the presence: there is nothing to write.
+_RENEW_SQLITE = sa.text(f"SELECT {_WAITING} FROM conductors WHERE id = :id AND epoch = :epoch")  # noqa: S608
+_RENEW_POSTGRES = sa.text(
+    "UPDATE conductors SET expires_at = extract(epoch FROM clock_timestamp())::float8 + :ttl"
+    f" WHERE id = :id AND epoch = :epoch RETURNING {_WAITING}"
 )
-_UNOWNED = sa.exists().where(_e.owner.is_(None), _e.ended_at.is_(None), _e.mode == "server")
-
-
-def _renewal(expires_at: sa.ColumnElement[Any]) -> sa.Executable:
-    renew = sa.update(conductors).where(*_MINE).values(expires_at=expires_at)
-    return renew.returning(_WAITING_COMMANDS.label("commands"), _UNOWNED.label("unowned"))
-
-
-_RENEW_SQLITE = _renewal(sa.null())
-_RENEW_POSTGRES = _renewal(_CLOCK + sa.bindparam("b_ttl", type_=sa.Double()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +79,13 @@ def register(
 def renew(conn: sa.Connection, conductor_id: str, epoch: int, ttl: float) -> Renewal | None:
     """Make the lease end `ttl` seconds from now, in one statement that tells what else there is to do.
 
-    None says that the lease is lost: somebody has adopted what was this conductor's.
+    None says that the lease is lost: somebody has adopted what was this conductor's. On SQLite it only reads, and
+    `Store.read()` will do.
     """
-    parameters: dict[str, Any] = {"b_id": conductor_id, "b_epoch": epoch}
+    parameters: dict[str, Any] = {"id": conductor_id, "epoch": epoch}
     statement = _RENEW_SQLITE
     if conn.dialect.name != "sqlite":
-        statement, parameters["b_ttl"] = _RENEW_POSTGRES, ttl
+        statement, parameters["ttl"] = _RENEW_POSTGRES, ttl
     row = conn.execute(statement, parameters).one_or_none()
     return None if row is None else Renewal(row.commands, bool(row.unowned))
 

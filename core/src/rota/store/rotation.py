@@ -12,7 +12,7 @@ from rota.store.engine import Store
 from rota.store.keyring import SECRET, Keyring
 from rota.store.tables import executions, iterations, kv, leases, task_runs, task_state, triggers
 
-_TOKEN = re.compile(r'(?<=\{"' + re.escape(SECRET) + r'":")([A-Za-z0-9_\-=]+)(?="\})')
+_TOKEN = re.compile(r'(\{"' + re.escape(SECRET) + r'": ?")([A-Za-z0-9_\-=]+)("\})')
 _COLUMNS = (
     executions.c.inputs,
     executions.c.variables,
@@ -38,7 +38,7 @@ def rotate(store: Store, keyring: Keyring) -> int:
 
     def renewed(text: str) -> str:
         nonlocal count
-        text, found = _TOKEN.subn(lambda match: keyring.rotate(match[1]), text)
+        text, found = _TOKEN.subn(lambda match: match[1] + keyring.rotate(match[2]) + match[3], text)
         count += found
         return text
 
@@ -71,7 +71,9 @@ def _rewrite(store: Store, column: sa.Column[object], renewed: Callable[[str], s
                     text_now = renewed(row.found)
                 except SecretError as error:
                     place = " ".join(str(value) for value in row[: len(key)])
-                    raise SecretError(f"{table.name}.{column.name} of {place}: {error.message}", hint=error.hint) from None
+                    raise SecretError(
+                        f"{table.name}.{column.name} of {place}: {error.message}", hint=error.hint
+                    ) from None
                 new = sa.type_coerce(sa.literal(text_now, sa.Text), sa.Text)
                 conn.execute(sa.update(table).where(*here).values({column.name: new}))
         if not rows:

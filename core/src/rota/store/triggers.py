@@ -64,4 +64,4 @@ def fire(
     insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     row = {"namespace": namespace, "flow": flow, "trigger": trigger, "kind": kind, "key": key}
     statement = insert(firings).values(**row, execution_id=execution_id, created_at=at)
-    return conn.execute(statement.on_conflict_do_nothing()).rowcount > 0
+    return conn.execute(statement.on_conflict_do_nothing().returning(_f.key)).one_or_none() is not None

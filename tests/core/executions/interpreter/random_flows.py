@@ -62,7 +62,7 @@ class Maker:
         keys: dict[str, Any] = {}
         if self.chance(15):
             keys["when"] = self.random.choice([True, False, "x"])
-            self.script.answers.setdefault(id, {})["when"] = self.chance(50)
+            self.answer(id)["when"] = self.chance(50)
         if self.chance(10):
             # Locks are taken from the outside in, so that nobody waits in a circle.
             keys["lock"] = self.random.choice([f"lock{depth}", f"lock{depth}", f"{{{{ {id} }}}}"])
@@ -79,7 +79,7 @@ class Maker:
         if self.chance(20):
             keys["on_lost"] = self.random.choice(["retry", "fail"])
         if self.chance(4):
-            self.script.answers[id] = Problem("template", "no")
+            self.script.broken[id] = Problem("template", "no", retryable=self.chance(50))
         if kind == "task":
             self.script.outcomes[id] = [self.outcome() for _ in range(3)]
         elif kind == "subflow":
@@ -88,8 +88,7 @@ class Maker:
         return keys
 
     def answer(self, id: str) -> dict[str, Any]:
-        answer = self.script.answers.setdefault(id, {})
-        return answer if isinstance(answer, dict) else {}
+        return self.script.answers.setdefault(id, {})
 
     def outcome(self) -> Outcome:
         if self.chance(65):

@@ -171,10 +171,8 @@ def test_restarts_with_nothing_wrong_any_more_run_only_what_is_left_and_end_well
             return
         world.script.outcomes.clear()
         world.script.refused.clear()
+        world.script.broken.clear()
         world.script.persons.clear()
-        for id, answer in world.script.answers.items():
-            if not isinstance(answer, dict):
-                world.script.answers[id] = {}
         world.pick = None
         before = world.states()
         world.restart()

@@ -65,7 +65,8 @@ class Script:
 
     outcomes: dict[str, Outcome | list[Outcome]] = field(default_factory=dict)
     takes: dict[str, float] = field(default_factory=dict)
-    answers: dict[str, dict[str, Any] | Problem] = field(default_factory=dict)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: dict[str, Problem] = field(default_factory=dict)
     persons: dict[str, tuple[float, bool] | None] = field(default_factory=dict)
     locked: dict[str, float] = field(default_factory=dict)
     refused: dict[str, Problem] = field(default_factory=dict)
@@ -291,8 +292,9 @@ class World:
         assert expressions, "nothing to evaluate"
         full = join(path, command.node)
         answer = self.script.answers.get(full, self.script.answers.get(command.node, {}))
-        if isinstance(answer, Problem):
-            self.send(path, Evaluated(command.node, command.stage, problem=answer))
+        problem = self.script.broken.get(full, self.script.broken.get(command.node))
+        if problem is not None:
+            self.send(path, Evaluated(command.node, command.stage, problem=problem))
             return
         values = {name: answer.get(name, raw) for name, raw in expressions.items()}
         for name, default in (("when", True), ("condition", True), ("until", True)):

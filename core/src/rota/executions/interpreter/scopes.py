@@ -195,7 +195,7 @@ def _body_done(frame: Frame, node: Node, state: NodeState, live: Live) -> None:
     outcome = OUTCOME[live.rank]
     if "timeout" in data:
         outcome = FAILED
-        endings.first_problem(state, Problem("timeout", f"`{node.id or 'the flow'}` took too long", node.id))
+        endings.first_problem(state, Problem("timeout", f"{called(node)} took too long", node.id))
     elif cancel in ("cancel", "timeout", "withdraw") and live.rank < RANK[CANCELLED]:
         outcome = CANCELLED
     if outcome is FAILED and cancel is None and "timeout" not in data:
@@ -257,7 +257,7 @@ def _finally_done(frame: Frame, node: Node, state: NodeState, live: Live) -> Non
     outcome = State(state.data["outcome"])
     if "late" in state.data:
         live.rank = 3
-        message = f"`finally` of `{node.id or 'the flow'}` took too long"
+        message = f"`finally` of {called(node)} took too long"
         endings.first_problem(state, Problem("timeout", message, node.id))
     if live.rank > RANK[outcome]:
         outcome = OUTCOME[live.rank]
@@ -308,6 +308,11 @@ def end_evaluated(frame: Frame, values: dict[str, Any], problem: Problem | None)
         finish(frame, FAILED, problem)
     else:
         finish(frame, outcome, state.problem, until=until)
+
+
+def called(node: Node) -> str:
+    """Return `node` as messages name it."""
+    return f"`{node.id}`" if node.id else "the flow"
 
 
 def exit_data(outcome: State, problem: Problem | None) -> dict[str, Any]:
