@@ -43,7 +43,7 @@ class Controls:
         if kind == "cancel":
             self.cancel(live)
         elif kind == "place_granted":
-            own.lifecycle._places.granted(live.id)
+            own.lifecycle.places.granted(live.id)
         elif kind == "lock_granted":
             own.locking.granted([{"execution_id": live.id, **payload}])
         elif kind == "restart":

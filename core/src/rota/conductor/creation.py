@@ -89,7 +89,9 @@ def subflow_row(
     values = {name: compile_value(value).render(names) for name, value in wanted.items()}
     found = flows.get(conn, values["namespace"], values["flow"])
     if found is None:
-        raise NotFound(f"there is no flow `{values['namespace']}/{values['flow']}`", hint="deploy it: `rota flows deploy`")
+        raise NotFound(
+            f"there is no flow `{values['namespace']}/{values['flow']}`", hint="deploy it: `rota flows deploy`"
+        )
     revision = revisions.get(conn, found["revision_id"], values["namespace"])
     row = execution_row(
         resources,

@@ -190,9 +190,8 @@ class Driver:
         frame, node = attempt.frame, attempt.node
         self.jobs.pop((frame, node), None)
         frame.assignments.pop(node, None)
-        if self.timers:
-            self.timers.clear(_address(frame, node, "deadline"))
-            self.timers.clear(_address(frame, node, "abandon"))
+        self.timers.clear(_address(frame, node, "deadline"))
+        self.timers.clear(_address(frame, node, "abandon"))
         if outcome.output is not None:
             frame.outputs[node] = outcome.output
         frame.live.progressed = True
@@ -306,5 +305,3 @@ def _nothing(frame: LiveFrame, command: Any) -> None:
 
 def _raise(live: Live, error: BaseException) -> None:
     raise error
-
-

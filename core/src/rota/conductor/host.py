@@ -48,7 +48,7 @@ class LocalHost:
             if row is None:
                 raise KeyError(node)
             if row["type"] in ("foreach", "fleet", "repeat"):
-                return _rows_of(conn, execution_id, path, node, self.unseal)
+                return _rows_of(conn, execution_id, path, node)
             text = row["output"]
         if text is None:
             if row["state"] in ("success", "warning"):
@@ -153,7 +153,7 @@ class NamespaceValues:
         now = time.time()
         expires = None if ttl is None else now + ttl.total_seconds()
         json.dumps(value)  # what has no JSON form is refused here, not in the conductor's transaction
-        self._host.write(lambda conn: kv.set(conn, self._namespace, key, value, at=now, expires_at=expires))
+        self._host.write(lambda conn: kv.put(conn, self._namespace, key, value, at=now, expires_at=expires))
 
     def delete(self, key: str) -> bool:
         return bool(self._host.write(lambda conn: kv.delete(conn, self._namespace, key, at=time.time())))
@@ -190,9 +190,7 @@ class TaskState(MutableMapping[str, Any]):
         return len(self._values())
 
 
-def _rows_of(
-    conn: sa.Connection, execution_id: str, path: str, node: str, unseal: Callable[[str], str]
-) -> dict[str, Any]:
+def _rows_of(conn: sa.Connection, execution_id: str, path: str, node: str) -> dict[str, Any]:
     """Return `outputs.<scope>` of a `foreach`, `fleet` or `repeat`: rows, counts, failed."""
     rows: list[dict[str, Any]] = []
     after = -1

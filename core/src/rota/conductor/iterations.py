@@ -107,7 +107,11 @@ class Iterations:
         self._mark(child, state, problem)
         child.live.view.clients.close(child.path)
         if problem is not None and not problem.target:
-            task = f"{child.path}/{problem.task}" if problem.task and not problem.task.startswith(child.path) else problem.task
+            task = (
+                f"{child.path}/{problem.task}"
+                if problem.task and not problem.task.startswith(child.path)
+                else problem.task
+            )
             problem = Problem(
                 problem.type, problem.message, task, child.view.key or "", problem.attempt, problem.retryable
             )
@@ -205,5 +209,3 @@ def _end_row(
         "started_at": started,
         "ended_at": ended,
     }
-
-

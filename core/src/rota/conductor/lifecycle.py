@@ -64,10 +64,10 @@ class Lifecycle:
         self._iterations = iterations
         self._locking = locking
         self._owner = owner
-        self._places = Places(self, resources.store, owner)
-        self.ended: Callable[[Live], None] = lambda live: None
+        self.places = Places(self, driver, resources.store, owner)
+        self.ended: Callable[[Live], None] = _nothing
         """Told, after the commit, of each execution that has ended."""
-        self.reopen: Callable[[Live], None] = lambda live: None
+        self.reopen: Callable[[Live], None] = _nothing
         """Has a subflow go on that ended before: the task that waits for it is restarted."""
 
     # --- beginning
@@ -96,7 +96,7 @@ class Lifecycle:
     def begin(self, live: Live) -> None:
         """Start an execution, or let it wait for its place."""
         if live.revision.flow.concurrency is not None and live.row["place_key"] is not None:
-            self._places.ask(live)
+            self.places.ask(live)
         else:
             self.start(live)
 
@@ -117,9 +117,7 @@ class Lifecycle:
         live.state = state
         batch = self._driver.batch
         batch.changed[live] = None
-        batch.outbox.append(
-            {"execution_id": live.id, "run": live.run, "state": state.value, "created_at": time.time()}
-        )
+        batch.outbox.append({"execution_id": live.id, "run": live.run, "state": state.value, "created_at": time.time()})
 
     def waiting(self, frame: LiveFrame, command: Waiting) -> None:
         """Show outward that a person is waited for, or no longer."""
@@ -156,7 +154,7 @@ class Lifecycle:
         batch.writes.append(lambda conn: timers.clear_all(conn, [live.id]))
         self._locking.release_all(live.id)
         if live.row["place_key"] is not None:
-            self._places.hand_on(live)
+            self.places.hand_on(live)
         batch.after.append(lambda: self._gone(live))
         if live.parent is not None:
             parent, outer, node = live.parent
@@ -249,3 +247,5 @@ class Lifecycle:
         return depth
 
 
+def _nothing(live: Live) -> None:
+    """Replaced by whoever wants to know."""

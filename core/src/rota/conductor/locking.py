@@ -71,7 +71,9 @@ class Locking:
             chain = " → ".join(
                 [f"`{key}`", *(f"`{row['key']}` ({row['execution_id']} {row['node']})" for row in answer.circle)]
             )
-            problem = Problem("lock", f"waiting for the lock `{key}` would close a circle of waiters: {chain}", command.node)
+            problem = Problem(
+                "lock", f"waiting for the lock `{key}` would close a circle of waiters: {chain}", command.node
+            )
             feed(frame, LockRefused(command.node, problem, command.index))
             if command.index is not None:
                 self._iterations.refused(frame, command.node, command.index, problem)

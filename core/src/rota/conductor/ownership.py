@@ -139,5 +139,3 @@ class Ownership:
     def _renewed(self, asked: float) -> None:
         self._until = asked + self.lease
         self._renew_at = asked + self.lease / 3
-
-

@@ -12,6 +12,7 @@ from rota.executions.models import Problem, State
 from rota.store import commands, executions
 
 if TYPE_CHECKING:
+    from rota.conductor.driver import Driver
     from rota.conductor.lifecycle import Lifecycle
     from rota.store import Store
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Places:
     """Gives places to executions of ours, and hands on those that they free."""
 
-    def __init__(self, lifecycle: Lifecycle, store: Store, owner: str) -> None:
+    def __init__(self, lifecycle: Lifecycle, driver: Driver, store: Store, owner: str) -> None:
         self._lifecycle = lifecycle
+        self._driver = driver
         self._store = store
         self._owner = owner
 
@@ -38,7 +40,7 @@ class Places:
             if answer["free"]:
                 executions.update(conn, live.id, state=State.RUNNING.value)
 
-        batch = self._lifecycle._driver.batch
+        batch = self._driver.batch
         batch.writes.append(take)
         batch.after.append(lambda: self._answered(live, answer))
 
@@ -90,12 +92,16 @@ class Places:
                     commands.add(conn, next_id, "place_granted", at=time.time())
                     self._store.notify(conn, "commands")
 
-        batch = self._lifecycle._driver.batch
+        batch = self._driver.batch
         batch.writes.append(give)
-        batch.after.append(lambda: [self.granted(next_id) for next_id in mine])
+        batch.after.append(lambda: self._granted_all(mine))
+
+    def _granted_all(self, ids: list[str]) -> None:
+        for execution_id in ids:
+            self.granted(execution_id)
 
     def granted(self, execution_id: str) -> None:
         """Start an execution of ours that was given a place."""
-        live = self._lifecycle._driver.lives.get(execution_id)
+        live = self._driver.lives.get(execution_id)
         if live is not None and live.state in (State.CREATED, State.QUEUED):
             self._lifecycle.start(live)

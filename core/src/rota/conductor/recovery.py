@@ -121,9 +121,7 @@ class Recovery:
             executions.update(conn, row["id"], state="failed", problem=problem, ended_at=now)
             timers.clear_all(conn, [row["id"]])
             locks.release_all(conn, [row["id"]], at=now)
-            outbox.add(
-                conn, [{"execution_id": row["id"], "run": row["run"], "state": "failed", "created_at": now}]
-            )
+            outbox.add(conn, [{"execution_id": row["id"], "run": row["run"], "state": "failed", "created_at": now}])
 
         own.ownership.commit(end)
         own.controls.revoke(row["id"])
@@ -206,9 +204,7 @@ class Recovery:
 
     # --- restarting
 
-    def restart(
-        self, live: Live, *, targets: list[str] | None = None, everything: bool = False
-    ) -> None:
+    def restart(self, live: Live, *, targets: list[str] | None = None, everything: bool = False) -> None:
         """Go on with an execution that has ended, at what did not succeed."""
         own = self._conductor
         live.run += 1
@@ -322,5 +318,3 @@ def _adoptable(conn: sa.Connection, dead: str, *, server: bool) -> list[str] | N
     if server:
         return None
     return [row["id"] for row in executions.of_owner(conn, dead) if row["mode"] == "local"]
-
-

@@ -46,7 +46,8 @@ class Resources:
                 others = self.store.dialect != "sqlite" and any_stored(conn)
             folder.claim(self.store.database_id, shared=others)
             return folder
-        return _made(self.plugins.artifact_store(section.type), section.fields, f"artifacts: {section.type}")
+        store: ArtifactStore = _made(self.plugins.artifact_store(section.type), section.fields, f"artifacts: {section.type}")
+        return store
 
     @cached_property
     def secret_backends(self) -> dict[str, SecretBackend]:
@@ -59,7 +60,7 @@ class Resources:
     def backends_of(self, namespace: str) -> dict[str, SecretBackend]:
         """Return the secret backends that flows of `namespace` may ask, in order."""
         wanted = [section.id for section in self.settings.secrets if section.is_open_to(namespace)]
-        return {id: self.secret_backends[id] for id in wanted}
+        return {name: self.secret_backends[name] for name in wanted}
 
     def seal(self, text: str) -> str:
         """Encrypt a text for the store."""

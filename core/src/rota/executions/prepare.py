@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from rota.errors import TaskFailed
-from rota.extensions import Task
+from rota.extensions import Extension, Task
 from rota.flows.models import TaskStep
 from rota.flows.task_fields import compile_field, typed_values
 from rota.flows.templates import Value, compile_expression
 from rota.plugins import Plugins
+
+E = TypeVar("E", bound=Extension)
 
 
 class Prepared:
@@ -32,7 +34,9 @@ class Prepared:
         self.instance: Task | None = None
         if all(value.is_literal for value in self.fields.values()):
             try:
-                self.instance = validated(self.task_type, {name: value.render({}) for name, value in self.fields.items()})
+                self.instance = validated(
+                    self.task_type, {name: value.render({}) for name, value in self.fields.items()}
+                )
             except TaskFailed:
                 self.instance = None  # the run says why, with the task's own id
 
@@ -46,12 +50,14 @@ class Prepared:
         return validated(self.task_type, {name: value.render(names) for name, value in self.fields.items()})
 
 
-def validated(task_type: type[Task], values: dict[str, Any]) -> Task:
-    """Return `task_type` with `values`. Raises TaskFailed naming every field that is wrong, never its value."""
+def validated(task_type: type[E], values: dict[str, Any]) -> E:
+    """Return a `task_type` with `values`. Raises TaskFailed naming every field that is wrong, never its value."""
     try:
-        return task_type.model_validate(typed_values(task_type, values))
+        made: E = task_type.model_validate(typed_values(task_type, values))
     except ValidationError as error:
-        faults = "; ".join(f"`{'.'.join(map(str, fault['loc'])) or 'fields'}`: {fault['msg']}" for fault in error.errors(include_input=False, include_url=False))
+        faults = "; ".join(
+            f"`{'.'.join(map(str, fault['loc'])) or 'fields'}`: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        )
         raise TaskFailed(f"the fields of `{task_type.__name__}` are wrong: {faults}", retryable=False) from None
-
-
+    return made

@@ -102,7 +102,9 @@ class RunContext(Context):
         return self._execution.secrets.get(name, self)
 
     def metric(self, name: str, value: float, **tags: str) -> None:
-        self._execution.host.metric(self.execution_id, self._frame.path, self.task_id, self.attempt, name, float(value), tags)
+        self._execution.host.metric(
+            self.execution_id, self._frame.path, self.task_id, self.attempt, name, float(value), tags
+        )
 
     def progress(self, done: float, total: float | None = None) -> None:
         self._execution.host.progress(self.execution_id, self._frame.path, self.task_id, done, total)
@@ -177,7 +179,9 @@ class RunContext(Context):
 
     def _make_workdir(self) -> Path:
         safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in self.task_run_id)
-        folder = self._execution.workdir / self.execution_id / f"{safe[:80]}-{abs(hash(self.task_run_id)):x}-{self.attempt}"
+        folder = (
+            self._execution.workdir / self.execution_id / f"{safe[:80]}-{abs(hash(self.task_run_id)):x}-{self.attempt}"
+        )
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         for name, data in self._execution.files.items():
             path = folder / name

@@ -41,7 +41,9 @@ class ExecutionSecrets:
         """Return the secret `path#field`. Raises SecretError when it cannot be had."""
         path, _, field = name.partition("#")
         secret = self._secret(path, ctx, fresh)
-        field = field or (DEFAULT_FIELD if DEFAULT_FIELD in secret.fields or len(secret.fields) != 1 else [*secret.fields][0])
+        field = field or (
+            DEFAULT_FIELD if DEFAULT_FIELD in secret.fields or len(secret.fields) != 1 else [*secret.fields][0]
+        )
         value = secret.fields.get(field)
         if value is None:
             known = ", ".join(f"`{known}`" for known in sorted(secret.fields))
@@ -76,5 +78,7 @@ class ExecutionSecrets:
         asked = ", ".join(f"`{name}`" for name in self._backends)
         raise SecretError(
             f"there is no secret `{path}` for namespace `{self._namespace}`",
-            hint=f"asked: {asked}" if asked else "no secret backend is open to this namespace: see `secrets` in rota.yaml",
+            hint=f"asked: {asked}"
+            if asked
+            else "no secret backend is open to this namespace: see `secrets` in rota.yaml",
         )

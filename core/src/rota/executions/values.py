@@ -55,9 +55,7 @@ def dump(value: Any, seal: Seal) -> str:
         raise NotJson("no JSON form: it is nested too deeply") from None
     # A key that looks like one of ours but came from outside must never be taken for one of ours.
     if '"$' in text and _marks(text) != tokens:
-        return json.dumps(
-            _escaped(value), default=convert, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        return json.dumps(_escaped(value), default=convert, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rota.context import Artifact, KeyValue, Log
+from rota.context import KeyValue, ProcessResult
 from rota.executions.clients import ClientPool
 from rota.executions.masking import Masker
-from rota.executions.models import NodeState, Problem
+from rota.executions.models import NodeState
 
 if TYPE_CHECKING:
+    from rota.executions.processes import Program
+    from rota.executions.run_context import RunContext
     from rota.context import Artifacts
     from rota.executions.secrets import ExecutionSecrets
 
@@ -24,7 +26,9 @@ class Host(Protocol):
     def output(self, execution_id: str, path: str, node: str) -> Any:
         """Return the output of a task run or the rows of an iteration scope. Raises KeyError if there is none."""
 
-    def log(self, execution_id: str, path: str, node: str, attempt: int, level: str, message: str, fields: Mapping[str, Any]) -> None:
+    def log(
+        self, execution_id: str, path: str, node: str, attempt: int, level: str, message: str, fields: Mapping[str, Any]
+    ) -> None:
         """Take one masked line of the log."""
 
     def kv(self, namespace: str) -> KeyValue: ...
@@ -34,14 +38,16 @@ class Host(Protocol):
     def state(self, execution_id: str, path: str, node: str) -> Any:
         """Return the durable mapping of a task run."""
 
-    def metric(self, execution_id: str, path: str, node: str, attempt: int, name: str, value: float, tags: Mapping[str, str]) -> None: ...
+    def metric(
+        self, execution_id: str, path: str, node: str, attempt: int, name: str, value: float, tags: Mapping[str, str]
+    ) -> None: ...
 
     def progress(self, execution_id: str, path: str, node: str, done: float, total: float | None) -> None: ...
 
     def partial(self, execution_id: str, path: str, node: str, output: str) -> None:
         """Keep the JSON text of a partial output, in case the task does not get to return one."""
 
-    def run_process(self, request: Any) -> Any:
+    def run_process(self, ctx: RunContext, program: Program) -> ProcessResult:
         """Run a child program under the reaper: see `rota.executions.process`."""
 
     def seal(self, text: str) -> str: ...

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ENDED = ("success", "warning", "failed", "cancelled")
 Row = dict[str, Any]
+Rows = list[Row]
 
 
 class Executions:
@@ -167,22 +168,22 @@ class Executions:
             return self.get(self.resolve(id))
         return row
 
-    def list(self, **filters: Any) -> list[Row]:
+    def list(self, **filters: Any) -> Rows:
         """Return a page of executions, newest first; the filters are those of `rota.store.executions.page`."""
         with self._app.store.read() as conn:
             return executions.page(conn, **filters)
 
-    def task_runs(self, id: str, **filters: Any) -> list[Row]:
+    def task_runs(self, id: str, **filters: Any) -> Rows:
         """Return a page of task runs (and scopes) of an execution, by path and node."""
         with self._app.store.read() as conn:
             return task_runs.page(conn, id, **filters)
 
-    def attempts(self, id: str) -> list[Row]:
+    def attempts(self, id: str) -> Rows:
         """Return the earlier attempts of an execution's task runs."""
         with self._app.store.read() as conn:
             return task_runs.attempts_of(conn, id)
 
-    def iterations(self, id: str, path: str, node: str, **filters: Any) -> list[Row]:
+    def iterations(self, id: str, path: str, node: str, **filters: Any) -> Rows:
         """Return a page of the iterations of a `foreach`, `fleet` or `repeat`."""
         with self._app.store.read() as conn:
             return iterations.page(conn, id, path, node, **filters)
@@ -203,12 +204,12 @@ class Executions:
         except KeyError:
             return None
 
-    def logs(self, id: str, **filters: Any) -> list[Row]:
+    def logs(self, id: str, **filters: Any) -> Rows:
         """Return a page of log lines: `after` an id, of a `path` and `node`, of `levels`, up to `limit`."""
         with self._app.store.read() as conn:
             return logs.page(conn, id, **filters)
 
-    def follow_logs(self, id: str, *, interval: float = 0.2, **filters: Any) -> Iterator[list[Row]]:
+    def follow_logs(self, id: str, *, interval: float = 0.2, **filters: Any) -> Iterator[Rows]:
         """Yield pages of log lines as they come, until the execution has ended."""
         after = 0
         while True:
@@ -308,5 +309,3 @@ class Executions:
             self._app.store.notify(conn, "commands")
         if self._app.running is not None:
             self._app.running.look()
-
-

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rota.server.application import Application
 
 Row = dict[str, Any]
+Rows = list[Row]
 
 
 class Flows:
@@ -31,7 +32,7 @@ class Flows:
             self._app.store.notify(conn, "flows")
         return found
 
-    def list(self, *, namespace: str | None = None, limit: int | None = None) -> list[Row]:
+    def list(self, *, namespace: str | None = None, limit: int | None = None) -> Rows:
         """Return the deployed flows (of a namespace and those below it) without their source."""
         with self._app.store.read() as conn:
             return flows.page(conn, namespace=namespace, limit=limit)
@@ -45,7 +46,7 @@ class Flows:
             raise NotFound(f"there is no flow {what}", hint="`rota flows list` shows them")
         return row
 
-    def revisions(self, namespace: str, flow: str) -> list[Row]:
+    def revisions(self, namespace: str, flow: str) -> Rows:
         """Return the revisions of a flow without their source, newest first."""
         with self._app.store.read() as conn:
             return flows.history(conn, namespace, flow)

@@ -31,8 +31,8 @@ class Maintenance:
 
         return rotate(self._app.store, self._app.resources.keyring)
 
-    def migrate(self) -> str:
-        """Bring the schema up to date and return its revision. Raises StoreError."""
+    def migrate(self) -> tuple[str | None, str]:
+        """Bring the schema up to date; return the revisions before (None: it was empty) and after. Raises StoreError."""
         from rota.store.migrate import migrate
 
         return migrate(self._app.settings.store)

@@ -89,9 +89,7 @@ def _leave_to_server(app: Application, row: Row, payload: Row, author: str) -> N
     with app.store.write() as conn:
         commands.add(conn, row["id"], "restart", payload, author=author, at=now)
         executions.update(conn, row["id"], state="created", ended_at=None, owner=None)
-        outbox.add(
-            conn, [{"execution_id": row["id"], "run": row["run"] + 1, "state": "created", "created_at": now}]
-        )
+        outbox.add(conn, [{"execution_id": row["id"], "run": row["run"] + 1, "state": "created", "created_at": now}])
         app.store.notify(conn, "executions")
 
 
@@ -142,7 +140,9 @@ def _undone(conn: Any, id: str, targets: Sequence[str] | None) -> dict[tuple[str
         if run["type"] not in ("foreach", "fleet", "repeat"):
             continue
         rows = iterations.page(conn, id, run["path"], run["node"], limit=None, items=False)
-        keys = [row["key"] for row in rows if (row["key"] in targets if targets else row["state"] not in (*WELL, "warning"))]
+        keys = [
+            row["key"] for row in rows if (row["key"] in targets if targets else row["state"] not in (*WELL, "warning"))
+        ]
         found[(run["path"], run["node"])] = keys
     return found
 

@@ -37,7 +37,8 @@ def resume(
         revision = Revisions(app.resources).get(conn, row["revision_id"], row["namespace"])
     answers = None
     step = next(
-        (frame.nodes[run["node"]].step for frame in revision.program.frames.values() if run["node"] in frame.nodes), None
+        (frame.nodes[run["node"]].step for frame in revision.program.frames.values() if run["node"] in frame.nodes),
+        None,
     )
     if isinstance(step, Pause):
         if step.approvers and author not in step.approvers:

@@ -45,7 +45,7 @@ def serve(app: Application, stop: threading.Event) -> None:
 def _services(app: Application) -> list[tuple[str, Service]]:
     from rota.executions.prepare import validated
 
-    found = []
+    found: list[tuple[str, Service]] = []
     for name, cls in app.plugins.service_types().items():
         fields = app.settings.sections.get(name.partition(".")[0])
         if fields is None:
@@ -55,7 +55,7 @@ def _services(app: Application) -> list[tuple[str, Service]]:
         except TaskFailed as error:
             raise SettingsError(f"section `{name}`: {error.message}", hint="look at rota.yaml") from None
         found.append((name, service))
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _keep_up(app: Application, name: str, service: Service, stop: threading.Event) -> None:

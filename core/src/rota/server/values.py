@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rota.server.application import Application
 
 Row = dict[str, Any]
+Rows = list[Row]
 
 
 class Values:
@@ -35,7 +36,7 @@ class Values:
         now = time.time()
         with self._app.store.write() as conn:
             expires = None if ttl is None else now + ttl.total_seconds()
-            kv.set(conn, namespace, key, value, at=now, expires_at=expires)
+            kv.put(conn, namespace, key, value, at=now, expires_at=expires)
 
     def delete(self, namespace: str, key: str) -> None:
         """Remove a key. Raises NotFound."""
@@ -43,7 +44,7 @@ class Values:
             if not kv.delete(conn, namespace, key, at=time.time()):
                 raise NotFound(f"there is no key `{key}` in namespace `{namespace}`")
 
-    def list(self, namespace: str, prefix: str = "") -> list[Row]:
+    def list(self, namespace: str, prefix: str = "") -> Rows:
         """Return the rows of a namespace: `key, value, expires_at, updated_at`."""
         with self._app.store.read() as conn:
             return kv.page(conn, namespace, prefix, at=time.time(), limit=None)
@@ -55,7 +56,7 @@ class Locks:
     def __init__(self, app: Application) -> None:
         self._app = app
 
-    def list(self, key: str | None = None) -> list[Row]:
+    def list(self, key: str | None = None) -> Rows:
         """Return the requests for locks, held or waiting, by key and in order of asking."""
         with self._app.store.read() as conn:
             return locks.page(conn, key=key, limit=10_000)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from rota.extensions import Extension
     from rota.testing.contract import check_extension as check_extension
     from rota.testing.recorded import LogLine as LogLine
     from rota.testing.recorded import RecordedContext as RecordedContext

@@ -159,8 +159,10 @@ def _validated(cls: type[Extension], fields: dict[str, Any]) -> Iterator[str]:
     try:
         instance = cls.model_validate(typed_values(cls, literal))
     except ValidationError as error:
+        open_fields = compiled.keys() - literal.keys()
         for fault in error.errors():
-            if not fault["loc"] or fault["loc"][0] not in compiled.keys() - literal.keys():
+            # A fault of the whole may come from what only a run can tell.
+            if (fault["loc"] or not open_fields) and fault["loc"][:1] not in {(name,) for name in open_fields}:
                 place = ".".join(str(part) for part in fault["loc"])
                 yield f"its example does not validate: `{place}`: {fault['msg']}"
         return
