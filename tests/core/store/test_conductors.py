@@ -171,7 +171,7 @@ def test_the_outbox_is_trimmed_behind_the_slowest_consumer(store: Store) -> None
     with store.write() as conn:
         outbox.add(conn, [_change(number) for number in range(5)])
     with store.write() as conn:
-        rows, position = outbox.after(conn, "", limit=3)
+        _, position = outbox.after(conn, "", limit=3)
         outbox.move(conn, "slow", position)
         outbox.move(conn, "quick", outbox.end(conn))
         assert outbox.trim(conn, before=2.0) == 2

@@ -53,7 +53,7 @@ def _fill(store: Store, folder: Folder, number: int, lines: int = 5, **values: A
 
 
 def _purge(store: Store, folder: Folder, **options: Any) -> purge.Purged:
-    return purge.purge(store, **{"before": 100.0, "delete_artifact": folder.delete} | options)
+    return purge.purge(store, before=100.0, delete_artifact=folder.delete, **options)
 
 
 def _left(store: Store) -> list[int]:
@@ -147,9 +147,11 @@ def test_writers_get_their_turn_while_much_is_purged(store: Store, folder: Folde
 
     writer = threading.Thread(target=write)
     writer.start()
-    _purge(store, folder)
-    done.set()
-    writer.join()
+    try:
+        _purge(store, folder)
+    finally:
+        done.set()
+        writer.join()
     assert _left(store) == []
     assert turns > 10
 

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-
 from rota.conductor.live import Live, LiveFrame, node_row
-from rota.store import executions, iterations, logs, metrics, outbox, task_runs, timers
+from rota.store import Connection, executions, iterations, logs, metrics, outbox, task_runs, timers
 
 Row = dict[str, Any]
-Write = Callable[[sa.Connection], object]
+Write = Callable[[Connection], object]
 
 
 @dataclass(slots=True)
@@ -53,8 +51,11 @@ class Batch:
         self.changed.clear()
 
     def __bool__(self) -> bool:
+        """Whether there is anything to write."""
         return bool(
-            self.task_runs
+            self.frames
+            or self.changed
+            or self.task_runs
             or self.attempts
             or self.iterations
             or self.ends
@@ -68,7 +69,7 @@ class Batch:
             or self.writes
         )
 
-    def write(self, conn: sa.Connection) -> None:
+    def write(self, conn: Connection) -> None:
         """Write everything; called again, with the same effect, if the transaction is tried again."""
         for write in self.first:
             write(conn)
@@ -85,7 +86,7 @@ class Batch:
         for write in self.writes:
             write(conn)
 
-    def _write_timers(self, conn: sa.Connection) -> None:
+    def _write_timers(self, conn: Connection) -> None:
         names = ("execution_id", "path", "node", "name")
         if cleared := [dict(zip(names, key, strict=True)) for key, due in self.timers.items() if due is None]:
             timers.clear(conn, cleared)

@@ -16,8 +16,6 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sqlalchemy as sa
-
 from rota.conductor.batch import Batch
 from rota.conductor.controls import Controls
 from rota.conductor.driver import Driver
@@ -35,6 +33,7 @@ from rota.conductor.workers import Workers
 from rota.errors import StoreError
 from rota.executions.models import Ended, Evaluated, Problem, State
 from rota.executions.worker import Outcome, execute
+from rota.store import Connection
 
 if TYPE_CHECKING:
     from rota.conductor.resources import Resources
@@ -107,7 +106,7 @@ class Conductor:
         self._put(run)
         return self._result(future)
 
-    def submit(self, write: Callable[[sa.Connection], T]) -> T:
+    def submit(self, write: Callable[[Connection], T]) -> T:
         """Run `write` in the next transaction, and return what it gave once that is on disk."""
         future: Future[T] = Future()
         results: list[T] = []
@@ -218,7 +217,7 @@ class Conductor:
                 self._give(job)
             for do in batch.after:
                 do()
-            if not driver.pending and not driver.batch.after and not driver.batch.writes and not driver.batch.first:
+            if not (driver.pending or driver.batch or driver.batch.after):
                 return
 
     def _assign(self) -> list[Attempt | Evaluation]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
-
 from rota.errors import NotFound
 from rota.executions.identity import new_execution_id
 from rota.executions.models import LANGUAGE_VERSION, State
@@ -17,7 +15,7 @@ from rota.executions.values import sealed
 from rota.flows.given import parse_inputs
 from rota.flows.models import Flow, Subflow
 from rota.flows.templates import compile_value
-from rota.store import flows
+from rota.store import Connection, flows
 
 if TYPE_CHECKING:
     from rota.conductor.live import LiveFrame, Revision
@@ -73,7 +71,7 @@ def execution_row(
 
 
 def subflow_row(
-    conn: sa.Connection, frame: LiveFrame, node: str, resources: Resources, owner: str, revisions: Revisions
+    conn: Connection, frame: LiveFrame, node: str, resources: Resources, owner: str, revisions: Revisions
 ) -> dict[str, Any]:
     """Return the row of the execution that a `subflow` task starts. Raises NotFound, InputError, ExpressionError."""
     live, step = frame.live, frame.program.nodes[node].step

@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sqlalchemy as sa
-
 from rota.conductor.logbuffer import LogBuffer
 from rota.context import Artifacts, ProcessResult
 from rota.errors import ExpressionError
 from rota.executions.values import load
-from rota.store import iterations, kv, task_runs
+from rota.store import Connection, iterations, kv, task_runs
 
 if TYPE_CHECKING:
     from rota.conductor.reaper import Reaper
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from rota.executions.run_context import RunContext
 
 T = TypeVar("T")
-Submit = Callable[[Callable[[sa.Connection], Any]], Any]
+Submit = Callable[[Callable[[Connection], Any]], Any]
 """Runs a write in the conductor's next transaction and returns what it gave, once that is committed."""
 
 
@@ -123,12 +121,12 @@ class LocalHost:
             grace=self._grace,
         )
 
-    def read(self, query: Callable[[sa.Connection], T]) -> T:
+    def read(self, query: Callable[[Connection], T]) -> T:
         """Return what `query` finds."""
         with self._store.read() as conn:
             return query(conn)
 
-    def write(self, change: Callable[[sa.Connection], T]) -> T:
+    def write(self, change: Callable[[Connection], T]) -> T:
         """Make `change` in the conductor's next transaction, and return what it gave once that is on disk."""
         result: T = self._submit(change)
         return result
@@ -190,7 +188,7 @@ class TaskState(MutableMapping[str, Any]):
         return len(self._values())
 
 
-def _rows_of(conn: sa.Connection, execution_id: str, path: str, node: str) -> dict[str, Any]:
+def _rows_of(conn: Connection, execution_id: str, path: str, node: str) -> dict[str, Any]:
     """Return `outputs.<scope>` of a `foreach`, `fleet` or `repeat`: rows, counts, failed."""
     rows: list[dict[str, Any]] = []
     after = -1

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from rota.conductor.live import Live, LiveFrame
 from rota.conductor.places import Places
 from rota.conductor.views import view_of
@@ -30,7 +28,7 @@ from rota.executions.models import (
 )
 from rota.executions.view import FrameView
 from rota.flows.models import Subflow
-from rota.store import executions, timers
+from rota.store import Connection, executions, timers
 
 if TYPE_CHECKING:
     from rota.conductor.driver import Driver
@@ -72,7 +70,7 @@ class Lifecycle:
 
     # --- beginning
 
-    def adopt_row(self, conn: sa.Connection, row: dict[str, Any]) -> Live:
+    def adopt_row(self, conn: Connection, row: dict[str, Any]) -> Live:
         """Return an execution of ours in memory, its frame still empty. Raises RotaError if it cannot run here."""
         revision = self._revisions.get(conn, row["revision_id"], row["namespace"])
         started = row["started_at"]
@@ -228,14 +226,14 @@ class Lifecycle:
         frame.outputs[node] = dump({"execution_id": child.id}, self._host.seal)
         self._driver.feed(frame, SubflowEnded(node, State.SUCCESS))
 
-    def _attach(self, conn: sa.Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
+    def _attach(self, conn: Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
         child = self._driver.lives.get(row["id"])
         if child is None:
             child = self.adopt_row(conn, row)
             self.reopen(child)
         self._link(frame, node, child)
 
-    def _go_on(self, conn: sa.Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
+    def _go_on(self, conn: Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
         child = self.adopt_row(conn, row)
         self._link(frame, node, child)
         self.reopen(child)

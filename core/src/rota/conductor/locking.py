@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from rota.conductor.live import LiveFrame
 from rota.executions.models import Acquire, LockGranted, LockQueued, LockRefused, Problem, Release
-from rota.store import commands, locks
+from rota.store import Connection, commands, locks
 
 if TYPE_CHECKING:
     from rota.conductor.driver import Driver
@@ -39,7 +37,7 @@ class Locking:
         expires = None if command.wait is None else now + command.wait
         answers: list[locks.Answer] = []
 
-        def ask(conn: sa.Connection) -> None:
+        def ask(conn: Connection) -> None:
             answers[:] = [
                 locks.ask(
                     conn,
@@ -95,10 +93,10 @@ class Locking:
         """Free whatever an execution holds or waits for."""
         self._release(lambda conn: locks.release_all(conn, [execution_id], at=time.time()))
 
-    def _release(self, free: Callable[[sa.Connection], list[dict[str, Any]]]) -> None:
+    def _release(self, free: Callable[[Connection], list[dict[str, Any]]]) -> None:
         mine: list[dict[str, Any]] = []
 
-        def write(conn: sa.Connection) -> None:
+        def write(conn: Connection) -> None:
             mine.clear()
             for row in free(conn):
                 if row["owner"] == self._owner or row["owner"] is None:

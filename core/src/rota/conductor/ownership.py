@@ -10,11 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rota.errors import RotaError, StoreBusy, StoreError, StoreFull, StoreReadOnly
-from rota.store import conductors
+from rota.store import Connection, conductors
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from rota.store import Store
     from rota.store.presence import Presence
 
@@ -61,7 +59,7 @@ class Ownership:
         """Whether enough of the lease is left to start a task; asked by workers right before they do."""
         return self._presence is not None or time.monotonic() < self._until - self.margin
 
-    def commit(self, write: Callable[[sa.Connection], object]) -> None:
+    def commit(self, write: Callable[[Connection], object]) -> None:
         """Write in a transaction of this conductor. Raises LeaseLost, StoreError.
 
         After a COMMIT whose outcome is not known, it looks whether the batch is there before it fails.

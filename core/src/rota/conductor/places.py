@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from rota.conductor.live import Live
 from rota.executions.models import Problem, State
-from rota.store import commands, executions
+from rota.store import Connection, commands, executions
 
 if TYPE_CHECKING:
     from rota.conductor.driver import Driver
@@ -32,7 +30,7 @@ class Places:
         assert concurrency is not None
         answer: dict[str, Any] = {}
 
-        def take(conn: sa.Connection) -> None:
+        def take(conn: Connection) -> None:
             places = executions.alive_places(conn, live.view.namespace, live.view.flow, live.row["place_key"])
             ahead = [other for other in places.queued if other < live.id]
             answer["free"] = live.id in places.held or len(places.held) + len(ahead) < concurrency.limit
@@ -78,7 +76,7 @@ class Places:
             return
         mine: list[str] = []
 
-        def give(conn: sa.Connection) -> None:
+        def give(conn: Connection) -> None:
             mine.clear()
             places = executions.alive_places(conn, live.view.namespace, live.view.flow, live.row["place_key"])
             for next_id in places.queued[: max(0, concurrency.limit - len(places.held))]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from rota.conductor.live import Live, LiveFrame
 from rota.conductor.reaper import kill_group
 from rota.errors import RotaError
 from rota.executions.interpreter.frame import Frame
 from rota.executions.interpreter.program import ITERATED, ROOT
 from rota.executions.models import Ended, NodeState, Problem, Restart, Start, State
-from rota.store import Store, commands, conductors, executions, iterations, task_runs, timers
+from rota.store import Connection, Store, commands, conductors, executions, iterations, task_runs, timers
+from rota.store.lost import OVER, mark_lost
 from rota.store.presence import claim
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 ADOPTIONS = 5
 """How often an execution is taken over without having got anywhere before it is called poison."""
-OVER = ("success", "warning", "failed", "cancelled", "skipped", "lost", "not_started")
 
 
 class Recovery:
@@ -57,7 +55,7 @@ class Recovery:
         own = self._conductor
         taken: list[dict[str, Any]] = []
 
-        def adopt(conn: sa.Connection) -> None:
+        def adopt(conn: Connection) -> None:
             ids = _adoptable(conn, dead, server=own.server)
             rows = conductors.adopt(conn, dead, own.id, ids, margin=own.ownership.margin)
             taken[:] = rows or []
@@ -85,7 +83,7 @@ class Recovery:
             return
         taken: list[dict[str, Any]] = []
 
-        def take(conn: sa.Connection) -> None:
+        def take(conn: Connection) -> None:
             ids = set(executions.take(conn, families, own.id))
             taken[:] = [row for row in executions.get_many(conn, list(ids))]
 
@@ -114,7 +112,7 @@ class Recovery:
         now = time.time()
         problem = {"type": kind, "message": f"{message}; {hint}"}
 
-        def end(conn: sa.Connection) -> None:
+        def end(conn: Connection) -> None:
             from rota.store import locks, outbox
 
             mark_lost(conn, row["id"])
@@ -227,7 +225,7 @@ class Recovery:
         self._conductor.driver.feed(child, Restart(todo) if states else Start())
 
     def _todo(
-        self, conn: sa.Connection, frame: LiveFrame, states: list[dict[str, Any]], targets: list[str] | None
+        self, conn: Connection, frame: LiveFrame, states: list[dict[str, Any]], targets: list[str] | None
     ) -> dict[str, list[list[int]]]:
         todo: dict[str, list[list[int]]] = {}
         for row in states:
@@ -273,24 +271,6 @@ def living_servers(store: Store) -> list[dict[str, Any]]:
     return alive
 
 
-def mark_lost(conn: sa.Connection, execution_id: str) -> None:
-    """Give every row of an execution that nothing drives any more an end: what ran is lost, what waited never started."""
-    now = time.time()
-    t, i = task_runs.task_runs.c, iterations.iterations.c
-    mine = sa.and_(t.execution_id == execution_id, t.state.not_in(OVER))
-    ran = t.state.in_(("running", "cancelling"))
-    scopes = t.type.in_(("flow", "iteration", "sequential", "parallel", "if", "switch", "repeat", "foreach", "fleet"))
-    update = sa.update(task_runs.task_runs)
-    conn.execute(update.where(mine, scopes).values(state="failed", phase="", ended_at=now))
-    conn.execute(update.where(mine, ~scopes, ran).values(state="lost", phase="", ended_at=now))
-    conn.execute(update.where(mine, ~scopes, ~ran).values(state="not_started", phase="", ended_at=now))
-    conn.execute(
-        sa.update(iterations.iterations)
-        .where(i.execution_id == execution_id, i.state == "running")
-        .values(state="lost", ended_at=now)
-    )
-
-
 def node_state(row: dict[str, Any]) -> NodeState:
     """Return what the interpreter keeps of a node from its row."""
     problem = row["problem"]
@@ -305,7 +285,7 @@ def node_state(row: dict[str, Any]) -> NodeState:
     )
 
 
-def _states(conn: sa.Connection, execution_id: str, path: str) -> list[dict[str, Any]]:
+def _states(conn: Connection, execution_id: str, path: str) -> list[dict[str, Any]]:
     return task_runs.of_frame(conn, execution_id, path)
 
 
@@ -313,7 +293,7 @@ def _has_ended(states: list[dict[str, Any]]) -> bool:
     return any(row["node"] == ROOT and row["state"] in OVER for row in states)
 
 
-def _adoptable(conn: sa.Connection, dead: str, *, server: bool) -> list[str] | None:
+def _adoptable(conn: Connection, dead: str, *, server: bool) -> list[str] | None:
     """Servers take everything; `rota run` takes only what died with another `rota run`, to mark it."""
     if server:
         return None

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rota.errors import SettingsError
-from rota.executions.prepare import validated
 from rota.extensions import ArtifactStore, SecretBackend
 from rota.plugins import Plugins
-from rota.settings import Settings
+from rota.settings import Settings, validate_section
 
 if TYPE_CHECKING:
     from rota.store import Store
@@ -46,15 +44,17 @@ class Resources:
                 others = self.store.dialect != "sqlite" and any_stored(conn)
             folder.claim(self.store.database_id, shared=others)
             return folder
-        store: ArtifactStore = _made(self.plugins.artifact_store(section.type), section.fields, f"artifacts: {section.type}")
-        return store
+        cls = self.plugins.artifact_store(section.type)
+        return validate_section(self.settings, ("artifacts",), section.fields, cls)
 
     @cached_property
     def secret_backends(self) -> dict[str, SecretBackend]:
         """The configured secret backends by id, in the order of the settings. Raises SettingsError."""
         return {
-            section.id: _made(self.plugins.secret_backend(section.type), section.fields, f"secrets: {section.id}")
-            for section in self.settings.secrets
+            section.id: validate_section(
+                self.settings, ("secrets", index), section.fields, self.plugins.secret_backend(section.type)
+            )
+            for index, section in enumerate(self.settings.secrets)
         }
 
     def backends_of(self, namespace: str) -> dict[str, SecretBackend]:
@@ -74,12 +74,3 @@ class Resources:
     def workdir(self) -> Path:
         """The folder that holds the work folders of task runs."""
         return self.settings.home / "work"
-
-
-def _made(cls: Any, fields: dict[str, Any], what: str) -> Any:
-    from rota.errors import TaskFailed
-
-    try:
-        return validated(cls, fields)
-    except TaskFailed as error:
-        raise SettingsError(f"`{what}`: {error.message}", hint="look at rota.yaml") from None

@@ -11,11 +11,9 @@ from rota.errors import Finding, FlowError, NotFound, Place
 from rota.executions.interpreter.program import compile_flow
 from rota.executions.prepare import Prepared
 from rota.flows.models import Flow, TaskStep
-from rota.store import flows
+from rota.store import Connection, flows
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from rota.conductor.resources import Resources
 
 KEPT = 256
@@ -28,7 +26,7 @@ class Revisions:
         self._resources = resources
         self._ready: OrderedDict[tuple[int, str], Revision] = OrderedDict()
 
-    def get(self, conn: sa.Connection, revision_id: int, namespace: str) -> Revision:
+    def get(self, conn: Connection, revision_id: int, namespace: str) -> Revision:
         """Return a revision as it runs in `namespace`. Raises NotFound, FlowError, PluginError."""
         key = (revision_id, namespace)
         found = self._ready.get(key)

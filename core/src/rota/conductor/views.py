@@ -17,18 +17,16 @@ from rota.executions.values import unsealed
 from rota.executions.view import ExecutionView
 from rota.extensions import Lease
 from rota.flows.given import parse_inputs
-from rota.store import flows, leases
+from rota.store import Connection, flows, leases
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from rota.conductor.host import LocalHost
     from rota.conductor.live import Revision
     from rota.conductor.resources import Resources
 
 
 def view_of(
-    conn: sa.Connection, row: Mapping[str, Any], revision: Revision, resources: Resources, host: LocalHost
+    conn: Connection, row: Mapping[str, Any], revision: Revision, resources: Resources, host: LocalHost
 ) -> ExecutionView:
     """Return the view of the execution in `row`. Raises SecretError if its inputs cannot be decrypted."""
     settings = resources.settings.namespace_settings(row["namespace"])

@@ -15,13 +15,16 @@ BROKEN = (ConnectionError, EOFError, TimeoutError)
 """What says that a client's connection is gone; a plugin's own errors count by their cause, too."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Client:
     value: Any
     close: Callable[[Any], object]
+    shared: bool
+    owners: set[str]
+    """Those whose tasks have used it: it is closed with the last of them."""
     users: int = 0
-    shared: bool = False
-    broken: bool = False
+    gone: bool = False
+    """It is lent to nobody any more, and closed when its last user gives it back."""
     idle_since: float = field(default_factory=time.monotonic)
 
     def end(self) -> None:
@@ -30,12 +33,16 @@ class _Client:
 
 
 class ClientPool:
-    """Clients by (owner, key): the owner is the frame path of a target, or "" for the whole execution."""
+    """The clients of one execution by key. An owner is the frame path of a target, or "" for the execution itself.
+
+    A client that is not shared belongs to the owner that opened it; a shared one is lent to all, and lives as long as
+    any owner that has used it. Nothing is closed while the pool's lock is held: closing may take its time.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._clients: dict[tuple[str, object], list[_Client]] = {}
-        self._opening: dict[tuple[str, object], threading.Lock] = {}
+        self._clients: dict[object, list[_Client]] = {}
+        self._opening: dict[object, threading.Lock] = {}
         self._closed = False
 
     @contextmanager
@@ -43,76 +50,111 @@ class ClientPool:
         self, owner: str, key: object, open_client: Callable[[], T], close: Callable[[T], object], *, shared: bool
     ) -> Iterator[T]:
         """Lend a client for the `with` block; one that broke in it is closed and never lent again."""
-        slot = (owner, key)
-        client = self._take(slot) or self._open(slot, open_client, close, shared)
+        client = self._take(owner, key, shared=shared) or self._open(owner, key, open_client, close, shared=shared)
+        broken = False
         try:
             yield client.value
         except BaseException as error:
-            client.broken = client.broken or _is_broken(error)
+            broken = _is_broken(error)
             raise
         finally:
-            self._give_back(slot, client)
+            self._give_back(key, client, broken=broken)
 
     def close(self, owner: str | None = None) -> None:
-        """Close the clients of `owner`, or all of them for good."""
-        with self._lock:
-            slots = [slot for slot in self._clients if owner is None or slot[0] == owner]
-            gone = [client for slot in slots for client in self._clients.pop(slot)]
-            self._closed = self._closed or owner is None
-        for client in gone:
+        """Close what `owner` alone has used, or everything for good; what is in use is closed with its use."""
+        for client in self.take_out(owner):
             client.end()
+
+    def take_out(self, owner: str | None = None) -> list[_Client]:
+        """Return what `close` would close, for somebody to `end` it; the pool knows it no more."""
+        with self._lock:
+            if owner is None:
+                self._closed = True
+            elif not self._clients:
+                return []
+            gone = []
+            for client in [client for clients in self._clients.values() for client in clients]:
+                client.owners.discard(owner or "")
+                client.gone = client.gone or owner is None or not client.owners
+                if client.gone and not client.users:
+                    gone.append(client)
+            self._forget_gone()
+            return gone
 
     def close_idle(self, seconds: float) -> None:
         """Close what nobody has used for `seconds`."""
         oldest = time.monotonic() - seconds
-        gone: list[_Client] = []
         with self._lock:
-            for slot, clients in list(self._clients.items()):
-                idle = [client for client in clients if not client.users and client.idle_since < oldest]
-                gone += idle
-                self._clients[slot] = [client for client in clients if client not in idle]
-                if not self._clients[slot]:
-                    del self._clients[slot]
-        for client in gone:
+            idle = [
+                client
+                for clients in self._clients.values()
+                for client in clients
+                if not client.users and client.idle_since <= oldest
+            ]
+            for client in idle:
+                client.gone = True
+            self._forget_gone()
+        for client in idle:
             client.end()
 
-    def _take(self, slot: tuple[str, object]) -> _Client | None:
+    def _forget_gone(self) -> None:
+        for key, clients in list(self._clients.items()):
+            kept = [client for client in clients if not client.gone]
+            if kept:
+                self._clients[key] = kept
+            else:
+                del self._clients[key]
+
+    def _take(self, owner: str, key: object, *, shared: bool) -> _Client | None:
         with self._lock:
-            for client in self._clients.get(slot, ()):
-                if not client.broken and (client.shared or not client.users):
+            for client in self._clients.get(key, ()):
+                if client.shared is shared and (shared or (not client.users and owner in client.owners)):
                     client.users += 1
+                    client.owners.add(owner)
                     return client
             return None
 
     def _open(
-        self, slot: tuple[str, object], open_client: Callable[[], T], close: Callable[[T], object], shared: bool
+        self,
+        owner: str,
+        key: object,
+        open_client: Callable[[], Any],
+        close: Callable[[Any], object],
+        *,
+        shared: bool,
     ) -> _Client:
         if not shared:
-            return self._keep(slot, _Client(open_client(), close, users=1))
+            return self._keep(key, _Client(open_client(), close, shared, {owner}, users=1))
         with self._lock:
-            gate = self._opening.setdefault(slot, threading.Lock())
+            gate = self._opening.setdefault(key, threading.Lock())
         with gate:  # of many who ask at once for a shared client, one opens it
-            return self._take(slot) or self._keep(slot, _Client(open_client(), close, users=1, shared=True))
+            found = self._take(owner, key, shared=True)
+            return found or self._keep(key, _Client(open_client(), close, shared, {owner}, users=1))
 
-    def _keep(self, slot: tuple[str, object], client: _Client) -> _Client:
+    def _keep(self, key: object, client: _Client) -> _Client:
         with self._lock:
-            self._clients.setdefault(slot, []).append(client)
+            if self._closed:
+                client.gone = True
+            else:
+                self._clients.setdefault(key, []).append(client)
         return client
 
-    def _give_back(self, slot: tuple[str, object], client: _Client) -> None:
+    def _give_back(self, key: object, client: _Client, *, broken: bool) -> None:
         with self._lock:
             client.users -= 1
             client.idle_since = time.monotonic()
-            drop = not client.users and (client.broken or self._closed)
-            kept = self._clients.get(slot, [])
-            if client.broken or self._closed:
-                self._clients[slot] = [other for other in kept if other is not client]
+            if broken and not client.gone:
+                client.gone = True
+                self._forget_gone()
+            drop = client.gone and not client.users
         if drop:
             client.end()
 
 
 def _is_broken(error: BaseException | None) -> bool:
-    while error is not None:
+    known: set[int] = set()
+    while error is not None and id(error) not in known:
+        known.add(id(error))
         if isinstance(error, BROKEN):
             return True
         error = error.__cause__ or error.__context__

@@ -42,6 +42,16 @@ class Places:
         node, key = self._find(path)
         return self._place(key or node)
 
+    def node(self, path: Path) -> Node | None:
+        """Return what the text has at `path`; None for a path that is not in the text."""
+        node: Node | None = self._root
+        for part in self.source(path):
+            found = _child(node, part)
+            if found is None:
+                return None
+            node = found[1]
+        return node
+
     def _find(self, path: Path) -> tuple[Node | None, Node | None]:
         node, key = self._root, None
         for part in self.source(path):

@@ -46,7 +46,9 @@ class Application:
 
         The store is opened when it is first needed. Raises SettingsError.
         """
-        return cls(load_settings(None if settings_file is None else Path(settings_file)))
+        plugins = Plugins()
+        file = None if settings_file is None else Path(settings_file)
+        return cls(load_settings(file, plugin_names=plugins.names), plugins)
 
     def __enter__(self) -> Self:
         return self

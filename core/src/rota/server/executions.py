@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rota.errors import Conflict, NotFound, UsageError
-from rota.store import commands, executions, iterations, logs, task_runs
+from rota.store import commands, executions, iterations, logs, progress, task_runs
 
 if TYPE_CHECKING:
     from rota.conductor.resources import Resources
+    from rota.flows.inputs import InputKeys
     from rota.flows.loader import LoadedFlow
     from rota.server.application import Application
+    from rota.server.watching import Watch
 
 ENDED = ("success", "warning", "failed", "cancelled")
 Row = dict[str, Any]
 Rows = list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an execution is: state to number, by task over all frames, and by iteration scope."""
+
+    tasks: dict[str, dict[str, int]]
+    iterations: dict[str, dict[str, int]]
 
 
 class Executions:
@@ -168,10 +179,21 @@ class Executions:
             return self.get(self.resolve(id))
         return row
 
-    def list(self, **filters: Any) -> Rows:
-        """Return a page of executions, newest first; the filters are those of `rota.store.executions.page`."""
+    def list(self, *, before: str | None = None, **filters: Any) -> Rows:
+        """Return a page of executions, newest first, those older than the execution `before`.
+
+        The other filters are those of `rota.store.executions.page`.
+        """
+        at = None if before is None else executions.position(self.get(before))
         with self._app.store.read() as conn:
-            return executions.page(conn, **filters)
+            return executions.page(conn, before=at, **filters)
+
+    def revision(self, id: str) -> Row | None:
+        """Return the revision that an execution runs: `number` (None for a draft), `source`, `files`, …"""
+        from rota.store import flows
+
+        with self._app.store.read() as conn:
+            return flows.revision(conn, self.get(id)["revision_id"])
 
     def task_runs(self, id: str, **filters: Any) -> Rows:
         """Return a page of task runs (and scopes) of an execution, by path and node."""
@@ -203,6 +225,25 @@ class Executions:
             return host.output(id, path, node)
         except KeyError:
             return None
+
+    def progress(self, id: str) -> Progress:
+        """Return how many runs of each task and how many iterations of each scope are in which state."""
+        with self._app.store.read() as conn:
+            return Progress(progress.task_counts(conn, id), progress.iteration_counts(conn, id))
+
+    def watch(self, id: str, *, interval: float = 0.2) -> Watch:
+        """Return what yields the updates of an execution until it has ended, looking every `interval` seconds.
+
+        Made for one that has ended, before its restart, it tells only of what comes after.
+        """
+        from rota.server.watching import Watch
+
+        return Watch(self._app, self.resolve(id), interval=interval)
+
+    def tail(self, id: str, **filters: Any) -> Rows:
+        """Return the last log lines: of a `path` and `node`, of `levels`, up to `limit`."""
+        with self._app.store.read() as conn:
+            return logs.tail(conn, id, **filters)
 
     def logs(self, id: str, **filters: Any) -> Rows:
         """Return a page of log lines: `after` an id, of a `path` and `node`, of `levels`, up to `limit`."""
@@ -243,6 +284,12 @@ class Executions:
         from rota.server.resuming import resume
 
         resume(self._app, self.resolve(id), task, inputs or {}, reject=reject, author=author)
+
+    def questions(self, id: str, task: str | None = None) -> Sequence[InputKeys]:
+        """Return the inputs that whoever resumes an execution is asked for. Raises Conflict if nothing waits."""
+        from rota.server.resuming import questions
+
+        return questions(self._app, self.resolve(id), task)
 
     def change_limits(
         self, id: str, task: str, *, max_parallel: int | None = None, max_failures: int | None = None, author: str = ""

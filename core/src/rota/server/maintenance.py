@@ -37,8 +37,18 @@ class Maintenance:
 
         return migrate(self._app.settings.store)
 
-    def purge(self, older_than: timedelta, *, namespace: str | None = None, states: Iterable[str] = ()) -> Purged:
-        """Remove executions that ended longer ago than `older_than`, with all that belongs to them."""
+    def purge(
+        self,
+        older_than: timedelta,
+        *,
+        namespace: str | None = None,
+        states: Iterable[str] = (),
+        dry_run: bool = False,
+    ) -> Purged:
+        """Remove executions that ended longer ago than `older_than`, with all that belongs to them.
+
+        With `dry_run` nothing is removed, and only `executions` is counted.
+        """
         from rota.store.purge import purge
 
         artifacts = self._app.resources.artifacts
@@ -48,4 +58,5 @@ class Maintenance:
             namespace=namespace,
             states=tuple(states),
             delete_artifact=artifacts.delete,
+            dry_run=dry_run,
         )

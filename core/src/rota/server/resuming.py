@@ -15,6 +15,7 @@ from rota.flows.models import Pause
 from rota.store import commands, task_runs
 
 if TYPE_CHECKING:
+    from rota.flows.inputs import InputKeys
     from rota.server.application import Application
 
 Row = dict[str, Any]
@@ -31,15 +32,9 @@ def resume(
     app: Application, id: str, task: str | None, inputs: Mapping[str, Any], *, reject: bool, author: str
 ) -> None:
     """Send the answer to the owner of the execution; see `Executions.resume`."""
-    row = app.executions.get(id)
     run = _one(waiting(app, id), id, task)
-    with app.store.read() as conn:
-        revision = Revisions(app.resources).get(conn, row["revision_id"], row["namespace"])
     answers = None
-    step = next(
-        (frame.nodes[run["node"]].step for frame in revision.program.frames.values() if run["node"] in frame.nodes),
-        None,
-    )
+    step = _step(app, id, run["node"])
     if isinstance(step, Pause):
         if step.approvers and author not in step.approvers:
             raise Conflict(f"`{author}` may not resume `{run['node']}`", hint=f"ask one of {', '.join(step.approvers)}")
@@ -53,6 +48,19 @@ def resume(
         app.store.notify(conn, "commands")
     if app.running is not None:
         app.running.look()
+
+
+def questions(app: Application, id: str, task: str | None) -> list[InputKeys]:
+    """Return the inputs that the task which waits asks for; see `Executions.questions`."""
+    step = _step(app, id, _one(waiting(app, id), id, task)["node"])
+    return list(step.inputs) if isinstance(step, Pause) else []
+
+
+def _step(app: Application, id: str, node: str) -> Any:
+    row = app.executions.get(id)
+    with app.store.read() as conn:
+        revision = Revisions(app.resources).get(conn, row["revision_id"], row["namespace"])
+    return next((frame.nodes[node].step for frame in revision.program.frames.values() if node in frame.nodes), None)
 
 
 def _one(found: list[Row], id: str, task: str | None) -> Row:

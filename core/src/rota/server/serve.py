@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from rota.errors import SettingsError, TaskFailed
+from rota.settings import validate_section
 
 if TYPE_CHECKING:
     from rota.extensions import Service
@@ -43,18 +43,13 @@ def serve(app: Application, stop: threading.Event) -> None:
 
 
 def _services(app: Application) -> list[tuple[str, Service]]:
-    from rota.executions.prepare import validated
-
     found: list[tuple[str, Service]] = []
     for name, cls in app.plugins.service_types().items():
-        fields = app.settings.sections.get(name.partition(".")[0])
+        section = name.partition(".")[0]
+        fields = app.settings.sections.get(section)
         if fields is None:
             continue
-        try:
-            service = validated(cls, fields)
-        except TaskFailed as error:
-            raise SettingsError(f"section `{name}`: {error.message}", hint="look at rota.yaml") from None
-        found.append((name, service))
+        found.append((name, validate_section(app.settings, (section,), fields, cls)))
     return found
 
 

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rota.store import executions, logs, progress, task_runs
+from rota.store import Connection, executions, logs, progress, task_runs
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
-
     from rota.server.application import Application
 
 Row = dict[str, Any]
@@ -53,9 +51,8 @@ class Watch:
         self._states: dict[str, tuple[Any, ...]] = {}
         self._last_ends: set[tuple[str, str, int]] = set()
         row = app.executions.get(id)
-        self._run = row["run"]
-        self._old = row["ended_at"] is not None
-        if self._old:
+        self._old_end = row["ended_at"]
+        if self._old_end is not None:
             self._skip()
 
     def __iter__(self) -> Iterator[Update]:
@@ -97,8 +94,8 @@ class Watch:
         if lines:
             self._line = lines[-1]["id"]
         whole = len(lines) < _LINES and len(ends) < _ENDS
-        gone_on = not self._old or row["run"] > self._run
-        return Update(row, nodes, ends, lines, ended=row["state"] in ENDED and whole and gone_on)
+        over = row["state"] in ENDED and row["ended_at"] != self._old_end
+        return Update(row, nodes, ends, lines, ended=over and whole)
 
     def _is_news(self, node: Row) -> bool:
         state = (node["state"], node["attempt"], node["round"], node["ended_at"])
@@ -107,7 +104,7 @@ class Watch:
         self._states[node["node"]] = state
         return True
 
-    def _ends(self, conn: sa.Connection) -> list[Row]:
+    def _ends(self, conn: Connection) -> list[Row]:
         # One thread makes these times and commits in their order: nothing earlier comes after something later.
         found = progress.ended_iterations(conn, self._id, self._since, _ENDS + len(self._last_ends))
         fresh = [row for row in found if _name(row) not in self._last_ends or row["ended_at"] > self._since]

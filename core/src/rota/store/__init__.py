@@ -6,6 +6,8 @@ theirs takes a connection from `Store.read()` or `Store.write()` first.
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from rota.store.engine import Store, now, open_store, serialize
 
-__all__ = ["Store", "now", "open_store", "serialize"]
+__all__ = ["Connection", "Store", "now", "open_store", "serialize"]

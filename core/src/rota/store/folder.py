@@ -45,11 +45,11 @@ class Folder(ArtifactStore):
                 with self._translated():
                     file.flush()
                     os.fsync(file.fileno())
-                    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)  # noqa: PTH104 - by descriptor
+                    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
                     os.fsync(folder)
             except BaseException:
                 with suppress(OSError):
-                    os.unlink(new, dir_fd=folder)  # noqa: PTH108 - by descriptor
+                    os.unlink(new, dir_fd=folder)
                 raise
             finally:
                 with suppress(OSError):
@@ -73,8 +73,11 @@ class Folder(ArtifactStore):
         """Remove `key`, and the folders above that it leaves empty."""
         *folders, name = _parts(key)
         with suppress(OSError):
-            with self._opened(folders) as folder:
+            folder = self._opened(folders)
+            try:
                 os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(folder)
             for depth in range(len(folders), 1, -1):
                 self.path.joinpath(*folders[:depth]).rmdir()
 
@@ -104,7 +107,7 @@ class Folder(ArtifactStore):
             for name in folders:
                 if create:
                     with suppress(FileExistsError):
-                        os.mkdir(name, 0o700, dir_fd=descriptor)  # noqa: PTH102 - by descriptor
+                        os.mkdir(name, 0o700, dir_fd=descriptor)
                 inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = inner

@@ -56,6 +56,7 @@ def engines(url: sa.URL, *, durable: bool) -> tuple[sa.Engine, sa.Engine]:
             pool_timeout=30,
             pool_recycle=1800,
             pool_use_lifo=True,
+            hide_parameters=True,  # what is stored must not get into logs
             connect_args={"application_name": "rota", **_NETWORK},
             **options,
         )

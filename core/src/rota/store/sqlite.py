@@ -61,7 +61,7 @@ def engines(url: sa.URL, path: Path, *, durable: bool) -> tuple[sa.Engine, sa.En
         return connection
 
     def engine(pragmas: str, begin: str, **options: Any) -> sa.Engine:
-        made = sa.create_engine("sqlite+pysqlite://", creator=lambda: connect(pragmas), **options)
+        made = sa.create_engine("sqlite+pysqlite://", creator=lambda: connect(pragmas), hide_parameters=True, **options)
         sa.event.listen(made, "begin", lambda conn: raw(conn).execute(begin))
         return made
 

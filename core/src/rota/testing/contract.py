@@ -152,6 +152,8 @@ def _validated(cls: type[Extension], fields: dict[str, Any]) -> Iterator[str]:
     """Validate what is literal in the example; what an expression gives only a run can tell."""
     try:
         compiled = {name: compile_field(cls, name, value) for name, value in fields.items()}
+        for found in (one for value in compiled.values() for one in value.expressions):
+            _ = found.expression.uses  # it is parsed when it is first asked for anything
     except RotaError as error:
         yield f"its example has a wrong expression: {error.message}"
         return

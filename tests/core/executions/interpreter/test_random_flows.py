@@ -212,5 +212,3 @@ def earlier(node: Node) -> list[Node]:
 def was_redone(world: World, frame: Frame, before: dict[str, str], node: Node) -> bool:
     name = next(name for name, other in world.frames.items() if other is frame)
     return before.get(join(name, node.id)) not in ("success", "skipped")
-
-

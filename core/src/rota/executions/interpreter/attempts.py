@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rota.executions.interpreter.endings import end, end_unbegun, located, tries_of, try_again
@@ -71,7 +72,8 @@ def _lost(frame: Frame, node: Node, state: NodeState, problem: Problem, *, rerun
     times = state.data.get("lost", 0) + 1
     state.data["lost"] = times
     if times > 1:
-        end(frame, node, FAILED, problem)
+        # Nor does a new round of a scope around it try once more.
+        end(frame, node, FAILED, replace(problem, retryable=False))
     elif node.on_lost == "retry" or (node.on_lost is None and rerun):
         state.data["reruns"] = state.data.get("reruns", 0) + 1
         run(frame, node)

@@ -16,7 +16,6 @@ from rota.executions.models import (
     LockQueued,
     LockRefused,
     NodeState,
-    Problem,
     Run,
     State,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rota.executions.interpreter import scopes
 from rota.executions.interpreter.endings import hold
-from rota.executions.interpreter.limits import Limits, limits_of, rendered, unexpected
+from rota.executions.interpreter.limits import limits_of, rendered, unexpected
 from rota.executions.interpreter.live import RANK, Many, first_error
 from rota.executions.interpreter.ranges import Ranges
 from rota.executions.interpreter.values import BodyProblem, count
@@ -40,7 +40,7 @@ class Rollout(Many):
 
     An iteration with a lock is first `asked` (no answer yet), then perhaps `queued` (somebody else has the lock),
     then `ready` (it has its lock and waits for a place). `open` ones hold a place. `undone` have ended, but not
-    well, `aside` counts those among them that a restart left out. `failures` are those that count, `accepted`
+    well, `aside` are those among them that a restart left out. `failures` are those that count, `accepted`
     those that a person has accepted. `asking` is what a person
     is asked, `waiting` that the time between two batches is not over, `why` what stopped it: `breach` or `rejected`.
     """
@@ -53,10 +53,10 @@ class Rollout(Many):
     def __init__(self, scope: Node) -> None:
         super().__init__(scope)
         self.limits = limits_of(scope, 0, {})
-        self.rest, self.asked, self.queued_, self.open_, self.undone = (Ranges() for _ in range(5))
+        self.rest, self.asked, self.queued_, self.open_, self.undone, self.aside = (Ranges() for _ in range(6))
         self.ready: deque[int] = deque()
         self.held: set[int] = set()
-        self.batch = self.aside = self.failures = self.canary_failures = self.accepted = 0
+        self.batch = self.failures = self.canary_failures = self.accepted = 0
         self.canary = self.waiting = False
         self.asking = self.why = ""
 
@@ -68,9 +68,12 @@ class Rollout(Many):
         if "on" in data and "n" in data:
             left = Ranges(data.pop("left", ())).within(data["n"])
             wanted = data.pop("todo", None)
-            self.rest = left if wanted is None else Ranges(wanted).within(data["n"])
-            self.undone = left - self.rest
-            self.aside = len(self.undone)
+            if wanted is None:
+                self.rest = left - Ranges(data.pop("aside", ()))
+            else:
+                self.rest = Ranges(wanted).within(data["n"])
+            self.aside = left - self.rest
+            self.undone = Ranges(self.aside.pairs())
         else:
             total = count(values.get("count"), "count")
             problem = unexpected(self.scope, total, values)
@@ -224,7 +227,7 @@ class Rollout(Many):
 
     def _conclude(self, frame: Frame) -> None:
         """See what has become of it all: what was left aside by a restart counts too."""
-        bad = self.failures + self.aside
+        bad = self.failures + len(self.aside)
         if self.why or self.limits.breached(bad):
             self.rank = 3
             frame.state(self.scope).problem = self._problem(frame, bad)
@@ -368,7 +371,7 @@ class Rollout(Many):
             "batch": [self.batch, int(self.canary)],
             "failures": [self.failures, self.canary_failures, self.accepted] if self.failures else None,
             "limits": [self.limits.max_parallel, self.limits.max_failures],
-            "aside": self.aside,
+            "aside": self.aside.pairs(),
             "rank": self.rank,
             "waiting": self.waiting,
             "asking": self.asking,
@@ -389,7 +392,8 @@ class Rollout(Many):
         self.batch, canary = data["batch"]
         self.canary = bool(canary)
         self.failures, self.canary_failures, self.accepted = data.get("failures", (0, 0, 0))
-        self.aside, self.rank = data.get("aside", 0), data.get("rank", 0)
+        self.aside = Ranges(data.get("aside", ()))
+        self.rank = data.get("rank", 0)
         self.waiting = data.get("waiting", False)
         self.asking, self.why = data.get("asking", ""), data.get("why", "")
         self.stopping = data.get("stopping", False)

@@ -124,7 +124,7 @@ def _round(frame: Frame, node: Node, state: NodeState) -> None:
 
 def _ask(frame: Frame, node: Node, state: NodeState) -> None:
     """Have evaluated what steers the body, unless a restart goes on with what it was."""
-    stage = node.stages.items if node.stages.items else node.stages.body
+    stage = node.stages.items or node.stages.body
     known = "on" in state.data and ("block" in state.data or "n" in state.data)
     if stage and not known:
         state.phase = EVAL

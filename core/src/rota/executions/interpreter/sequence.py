@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rota.executions.interpreter.endings import KEPT
 from rota.executions.interpreter.live import Live, mark_not_started
-from rota.executions.models import NodeState, Problem, State
+from rota.executions.models import Problem, State
 
 if TYPE_CHECKING:
     from rota.executions.interpreter.frame import Frame

@@ -52,6 +52,11 @@ class Expression:
         assert self._uses is not None
         return self._uses
 
+    @property
+    def tree(self) -> nodes.Expr:
+        """Its syntax tree, only to be read. Raises ExpressionError as `uses` does."""
+        return self._parse()
+
     def evaluate(self, names: Mapping[str, Any]) -> Result:
         """Return what the expression gives with `names`.
 

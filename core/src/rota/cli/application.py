@@ -1,0 +1,83 @@
+"""Gives commands the `Application`, opened with the settings that the command line names when it is first needed."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rota.flows.loader import LoadedFlow
+    from rota.server.application import Application
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def pass_application(function: F) -> F:
+    """Call the command with the application as its first argument; it is closed when the command has ended."""
+
+    @functools.wraps(function)
+    def opened(*arguments: Any, **options: Any) -> Any:
+        return function(application_of(click.get_current_context()), *arguments, **options)
+
+    return opened  # type: ignore[return-value]
+
+
+def application_of(ctx: click.Context) -> Application:
+    """Return the application of this call of `rota`. Raises SettingsError."""
+    root = ctx.find_root()
+    if root.obj is None:
+        from rota.server.application import Application
+
+        _log_to_stderr(verbose=bool(root.params.get("verbose")))
+        root.obj = root.with_resource(Application.open(root.params.get("settings_file")))
+    app: Application = root.obj
+    return app
+
+
+def author() -> str:
+    """Return who asks: the user of the operating system."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def command_line(command: str) -> str:
+    """Return a command as a person would type it, with the settings that this call was given: `rota flows list`."""
+    ctx = click.get_current_context(silent=True)
+    file = ctx.find_root().params.get("settings_file") if ctx else None
+    return f"rota --settings {file} {command}" if file else f"rota {command}"
+
+
+def read_flow(app: Application, path: Path, namespace: str | None = None) -> LoadedFlow:
+    """Return the flow in a file with the defaults of its namespace. Raises FlowError, NotFound, UsageError."""
+    from rota.flows.loader import load_flow
+
+    def defaults_of(declared: str | None) -> dict[str, dict[str, Any]]:
+        return app.settings.namespace_settings(namespace or declared or "default").defaults
+
+    return load_flow(path, defaults_of=defaults_of)
+
+
+def _log_to_stderr(*, verbose: bool) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Lines())
+    logger = logging.getLogger("rota")
+    if not logger.handlers:
+        logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logger.propagate = False
+
+
+class _Lines(logging.Formatter):
+    """Writes `warning: message`, as all messages of the launcher are written."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {super().format(record)}"

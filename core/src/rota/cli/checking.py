@@ -1,0 +1,73 @@
+"""Checks flow files before they run or are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rota.cli.application import read_flow
+from rota.errors import Finding, FlowError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from rota.flows.loader import LoadedFlow
+    from rota.server.application import Application
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def checked(app: Application, path: Path, namespace: str | None = None) -> tuple[LoadedFlow, list[Finding]]:
+    """Return the flow in a file, and the warnings about it. Raises FlowError where there are errors."""
+    loaded = read_flow(app, path, namespace)
+    findings = examine(app, loaded, namespace)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise FlowError(errors)
+    return loaded, findings
+
+
+def examine(app: Application, loaded: LoadedFlow, namespace: str | None = None) -> list[Finding]:
+    """Return all that is wrong with a flow that could be loaded, and what it was warned of then."""
+    from rota.flows.checker import check
+
+    findings = check(loaded, app.plugins, app.settings, namespace=namespace)
+    return [*loaded.warnings, *findings]
+
+
+def findings_in(app: Application, path: Path, namespace: str | None = None) -> list[Finding]:
+    """Return all that is wrong with the flow in a file, even if it cannot be loaded."""
+    try:
+        return examine(app, read_flow(app, path, namespace), namespace)
+    except FlowError as error:
+        return list(error.findings)
+
+
+def flow_files(app: Application, paths: Sequence[Path]) -> list[Path]:
+    """Return the flow files that `paths` name, folders searched; without any, those of the setting `flows`.
+
+    A YAML file in a folder is a flow if it has an `id` and `tasks`. Raises NotFound, UsageError.
+    """
+    given = list(paths) or list(app.settings.flows)
+    if not given:
+        raise UsageError("no flow file is named", hint="name files or folders, or set `flows` in rota.yaml")
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and _is_flow(file))
+            if not inside:
+                raise NotFound(f"there is no flow in `{path}`", hint="a flow is a YAML file with `id` and `tasks`")
+            found += inside
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _is_flow(path: Path) -> bool:
+    if any(part.startswith(".") and part not in (".", "..") for part in path.parts):
+        return False
+    try:
+        head = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    lines = [line.split(":")[0] for line in head.splitlines() if line[:1].isalpha() and ":" in line]
+    return "id" in lines and "tasks" in lines

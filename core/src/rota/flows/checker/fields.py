@@ -1,0 +1,218 @@
+"""Checks the fields of tasks and triggers against the classes of their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from rota.errors import ExpressionError
+from rota.flows.checker.examination import Examination
+from rota.flows.checker.shapes import ANY, Shape
+from rota.flows.inputs import is_templated
+from rota.flows.phrases import hint_for, phrase
+from rota.flows.places import Path
+from rota.flows.similar import did_you_mean, listed
+from rota.flows.task_fields import field_rules
+from rota.flows.templates import RawValue, compile_value
+from rota.flows.walk import dotted, has_child
+from rota.registration import written_names
+
+_SAMPLES: dict[str, tuple[Any, ...]] = {
+    "integer": (1,), "number": (1.5,), "boolean": (True, False), "array": ([],), "object": ({},), "string": ("x",),
+}  # fmt: skip
+_MOST_SAMPLES = 20
+ShapeOf = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A task or trigger with fields of a type: where it stands, and how it is called."""
+
+    path: Path
+    id: str
+    type: str
+    kind: str = "task"
+
+    def __str__(self) -> str:
+        return f"{self.kind} `{self.id}`"
+
+
+def check_fields(
+    exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any], shapes: Mapping[str, Shape]
+) -> None:
+    """Report unknown and missing fields, and values that `cls` does not take.
+
+    `shapes` are those of fields that are nothing but one expression.
+    """
+    known = written_names(cls)
+    for name in given:
+        if name not in known:
+            _unknown(exam, owner, name, known)
+    required = [info.alias or name for name, info in cls.model_fields.items() if info.is_required()]
+    missing = [name for name in required if name not in given]
+    if missing:
+        message = f"{owner} of type `{owner.type}` has no {listed(missing)}"
+        exam.report("missing-field", message, (*owner.path, "type"), f"add `{missing[0]}: …`")
+    ours = {name: value for name, value in given.items() if name in known}
+    _literal_secrets(exam, owner, cls, ours)
+    _check_values(exam, owner, cls, ours)
+    for name, shape in shapes.items():
+        if name in ours:
+            _check_shape(exam, owner, cls, ours, name, shape)
+
+
+def _unknown(exam: Examination, owner: Owner, name: str, known: list[str]) -> None:
+    path = (*owner.path, name)
+    hint = did_you_mean(name, known, what="its fields are")
+    source = exam.loaded.places.source(path)
+    if source[:1] == ("defaults",):
+        hint = f"`defaults` for `{source[1]}` give it; say it for the types that have it"
+    message = f"{owner} of type `{owner.type}` has no field `{name}`"
+    exam.report("unknown-field", message, path, hint, key=True)
+
+
+def _literal_secrets(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
+    for field, info in cls.model_fields.items():
+        name = info.alias or field
+        value = given.get(name)
+        is_secret = info.annotation is SecretStr or SecretStr in getattr(info.annotation, "__args__", ())
+        if is_secret and isinstance(value, str) and value and not is_templated(value):
+            exam.report("secret-in-flow", f"`{name}` of {owner} is a secret, and it is written in the flow",
+                        (*owner.path, name), "keep it in a secret backend: `\"{{ secret('path#field') }}\"`")  # fmt: skip
+
+
+def _check_values(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
+    rules = field_rules(cls)
+    data = {name: _as_given(value, expression=name in rules.expressions) for name, value in given.items()}
+    plain = {name: value for name, value in given.items() if name not in rules.expressions}
+    groups: dict[Path, list[Any]] = {}
+    for error in _errors(cls, data, any(is_templated(value) for value in given.values())):
+        path, value = _located(plain, error["loc"])
+        raw = bool(path) and path[0] in rules.raw
+        if error["type"] == "missing" and len(error["loc"]) == 1:
+            continue
+        if not raw and _depends(value, error, given):
+            continue
+        groups.setdefault(path, []).append((error, value))
+    deepest = [path for path in groups if not any(other[: len(path)] == path != other for other in groups)]
+    for path in deepest:
+        _report_value(exam, owner, path, [error for error, _ in groups[path]], groups[path][0][1])
+
+
+def _errors(cls: type[BaseModel], data: Mapping[str, Any], templated: bool) -> list[Any]:
+    """Return what `cls` says about `data`. A validator that meets an expression may raise anything."""
+    try:
+        cls.model_validate(data)
+    except ValidationError as error:
+        return list(error.errors(include_url=False, include_input=False))
+    except Exception as error:  # noqa: BLE001  # validators are code of plugins
+        if templated:
+            return []
+        return [{"type": "value_error", "loc": (), "msg": f"{type(error).__name__}: {error}"}]
+    return []
+
+
+def _as_given(value: Any, *, expression: bool = False) -> Any:
+    if isinstance(value, RawValue):
+        return _as_given(value.value)
+    if isinstance(value, dict):
+        return {key: _as_given(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_given(item, expression=expression) for item in value]
+    return {"source": str(value), "value": None} if expression else value
+
+
+def _located(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, Any]:
+    path: list[str | int] = []
+    for part in loc:
+        if has_child(data, part):
+            data = data[part]
+            path.append(part)
+    return tuple(path), data
+
+
+def _depends(value: Any, error: Any, given: Mapping[str, Any]) -> bool:
+    """Say whether the error may be gone once the expressions in `value` are rendered."""
+    if not error["loc"]:
+        return any(is_templated(one) for one in given.values())
+    if isinstance(value, str):
+        return is_templated(value)
+    return is_templated(value) and not str(error["type"]).endswith(("_type", "extra_forbidden"))
+
+
+def _report_value(exam: Examination, owner: Owner, path: Path, errors: list[Any], value: Any) -> None:
+    name = f"`{dotted(path)}` of {owner}" if path else str(owner)
+    first = errors[0]
+    place = (*owner.path, *path) if path else (*owner.path, "type")
+    if first["type"] == "extra_forbidden":
+        exam.report("unknown-field", f"{owner} has no `{dotted(path)}`", place, key=True)
+    elif first["type"] == "missing":
+        exam.report("missing-field", f"{name} has no `{first['loc'][-1]}`", place)
+    elif first["type"] in ("value_error", "assertion_error"):
+        text, _, hint = str(first["msg"]).partition(", ")[2].partition("; ") if "error, " in first["msg"] else (
+            first["msg"], "", "")  # fmt: skip
+        exam.report("invalid-value", f"{name}: {text}", place, hint)
+    else:
+        wanted = phrase(errors)
+        shown = f", not `{value}`" if isinstance(value, (str, int, float)) and len(str(value)) < 60 else ""
+        wrong_type = all(str(error["type"]).endswith("_type") for error in errors)
+        code = "wrong-type" if wrong_type else "invalid-value"
+        exam.report(code, f"{name} must be {wanted}{shown}", place, hint_for(value, wanted))
+
+
+def _check_shape(
+    exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any], name: str, shape: Shape
+) -> None:
+    """Report an expression that gives what the field never takes, whatever the value is."""
+    samples = list(islice(_samples(shape), _MOST_SAMPLES))
+    if not samples:
+        return
+    worst: list[Any] = []
+    for sample in samples:
+        errors = [error for error in _errors(cls, {name: sample}, True) if error["loc"][:1] == (name,)]
+        if shape.values is None:
+            errors = errors if all(str(error["type"]).endswith("_type") for error in errors) else []
+        if not errors:
+            return
+        worst = worst or errors
+    place = exam.place((*owner.path, name), max(str(given[name]).find("{{"), 0))
+    message = f"`{name}` of {owner} must be {phrase(worst)}, and `{given[name]}` gives {_gives(shape)}"
+    exam.report("wrong-type", message, (*owner.path, name), _converted(phrase(worst), shape), place=place)
+
+
+def _samples(shape: Shape) -> Iterator[Any]:
+    if shape.values is not None:
+        yield from shape.values
+    elif shape.kind == "union":
+        for option in shape.options:
+            found = list(_samples(option))
+            if not found and option.kind != "null":
+                yield ANY  # anything fits where an option is not known
+            yield from found
+    else:
+        yield from _SAMPLES.get(shape.kind, ())
+
+
+def _gives(shape: Shape) -> str:
+    return listed(map(str, shape.values), last="or") if shape.values is not None else shape.words
+
+
+def _converted(wanted: str, shape: Shape) -> str:
+    if wanted.startswith("text") and shape.kinds <= {"integer", "number", "boolean"}:
+        return "make it text: put something around the braces, or `| string`"
+    return ""
+
+
+def whole_expression(value: Any) -> Any:
+    """Return the compiled value of a field that is one expression and nothing else, or None."""
+    if not isinstance(value, str) or "{{" not in value:
+        return None
+    try:
+        found = compile_value(value).expressions
+    except ExpressionError:
+        return None
+    return found[0] if len(found) == 1 and found[0].whole else None

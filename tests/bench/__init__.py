@@ -1,0 +1,1 @@
+"""The benchmarks: each is measured beside its floor, in the same run."""

@@ -1,0 +1,47 @@
+"""Memory: of a server that has nothing to do, and of a flow of 10,000 targets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from tests.bench.result import Result
+from tests.bench.setups import Setup
+
+TARGETS = 10_000
+IDLE_SECONDS = 10
+IDLE_AIM, STATEMENTS_AIM, TARGETS_AIM = 120, 5, 300
+
+
+def run(setup: Setup) -> Iterator[Result]:
+    """Measure processes of their own; the floor is Python with the libraries, or the same flow with one target."""
+    idle, libraries = _child(setup, "idle", IDLE_SECONDS), _child(setup, "libraries", 0)
+    yield Result("idle server", setup.name, "MB", idle["rss"], libraries["rss"], IDLE_AIM, less=True)
+    yield Result("idle server", setup.name, "statements/s", idle["statements"], aim=STATEMENTS_AIM, less=True)
+    many, one = _child(setup, "fleet", TARGETS), _child(setup, "fleet", 1)
+    yield Result(f"fleet of {TARGETS:,}", setup.name, "MB", many["rss"], one["rss"], TARGETS_AIM, less=True)
+    yield Result(f"fleet of {TARGETS:,}", setup.name, "s", many["seconds"], less=True)
+
+
+def _child(setup: Setup, what: str, number: int) -> dict[str, Any]:
+    with setup.home() as home, setup.database() as url:
+        if setup.server is not None:
+            from rota.store.migrate import migrate
+
+            migrate(url)
+        order = {"what": what, "number": number, "home": str(home), "store": url, "durability": setup.durability}
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.child"],
+            input=json.dumps(order),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
