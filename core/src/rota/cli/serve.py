@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ def command(app: Application) -> None:
 
     def receive(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            hurry(app)
+            app.hurry()
         stop.set()
 
     before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -40,8 +39,3 @@ def command(app: Application) -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-
-def hurry(app: Application) -> None:
-    """End what runs: nobody waits for `drain_timeout` any longer."""
-    app.hurry()
-    sys.stderr.write("ending what runs\n")

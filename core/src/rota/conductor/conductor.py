@@ -156,6 +156,10 @@ class Conductor:
         self.host.close()
         self.ownership.leave()
 
+    def hurry(self) -> None:
+        """End what runs, instead of letting `stop` wait for it; may be called from a signal handler."""
+        self._put(self._stop_all, "shutdown")
+
     # --- the loop
 
     def _run(self) -> None:

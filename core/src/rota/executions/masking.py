@@ -60,13 +60,15 @@ class Masker:
         `follows` says that something was cut off before it, `goes_on` that something comes after it: where a
         secret was cut in two, both parts are hidden as far as they have four characters.
         """
-        if self._pattern is None:
-            return text
         if follows:
             text = self._without_end_of_secret(text)
         if goes_on:
             text = self._without_start_of_secret(text)
         return self(text)
+
+    def start(self, text: str) -> str:
+        """Return a text whose start was cut off with what it starts with hidden if a secret ends so."""
+        return self._without_end_of_secret(text)
 
     def _without_end_of_secret(self, text: str) -> str:
         """Hide what `text` starts with if a secret ends so."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -13,40 +13,13 @@ from typing import IO, Any, TypeVar
 from pydantic import SecretStr
 
 from rota.context import Artifacts, Context, KeyValue, Log, ProcessResult
-from rota.executions.values import dump
+from rota.executions import workdirs
+from rota.executions.run_log import RunLog
+from rota.executions.values import output_text
 from rota.executions.view import ExecutionView, FrameView
 
 T = TypeVar("T")
-
-
-class RunLog:
-    """Masks lines and hands them to the driver."""
-
-    __slots__ = ("_attempt", "_execution", "_node", "_path")
-
-    def __init__(self, execution: ExecutionView, path: str, node: str, attempt: int) -> None:
-        self._execution, self._path, self._node, self._attempt = execution, path, node, attempt
-
-    def debug(self, message: str, **fields: Any) -> None:
-        self.write("debug", message, fields)
-
-    def info(self, message: str, **fields: Any) -> None:
-        self.write("info", message, fields)
-
-    def warning(self, message: str, **fields: Any) -> None:
-        self.write("warning", message, fields)
-
-    def error(self, message: str, **fields: Any) -> None:
-        self.write("error", message, fields)
-
-    def write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
-        """Log one line at `level`; `fields` are JSON values or become text."""
-        execution = self._execution
-        mask = execution.masker
-        if mask:
-            message = mask(message)
-            fields = {key: mask(value if isinstance(value, str) else str(value)) for key, value in fields.items()}
-        execution.host.log(execution.id, self._path, self._node, self._attempt, level, message, fields)
+Stop = Callable[[], object]
 
 
 class RunContext(Context):
@@ -70,7 +43,7 @@ class RunContext(Context):
         self.stop_reason: str | None = None
         self.partial: str | None = None
         self._lock = threading.Lock()
-        self._stops: list[Callable[[], object]] = []
+        self._stops: dict[object, Stop] = {}
         self._ended = False
         self._workdir: Path | None = None
 
@@ -95,33 +68,42 @@ class RunContext(Context):
     def workdir(self) -> Path:  # type: ignore[override]
         with self._lock:
             if self._workdir is None:
-                self._workdir = self._make_workdir()
+                self._workdir = workdirs.make(self._execution, self.task_run_id, self.attempt)
             return self._workdir
 
     def secret(self, name: str) -> SecretStr:
         return self._execution.secrets.get(name, self)
 
     def metric(self, name: str, value: float, **tags: str) -> None:
+        texts = {key: self._execution.masker(str(tag)) for key, tag in tags.items()}
         self._execution.host.metric(
-            self.execution_id, self._frame.path, self.task_id, self.attempt, name, float(value), tags
+            self.execution_id, self._frame.path, self.task_id, self.attempt, str(name), _finite(value), texts
         )
 
     def progress(self, done: float, total: float | None = None) -> None:
-        self._execution.host.progress(self.execution_id, self._frame.path, self.task_id, done, total)
+        self._execution.host.progress(
+            self.execution_id, self._frame.path, self.task_id, _finite(done), None if total is None else _finite(total)
+        )
 
     def output(self, partial: Any) -> None:
-        text = dump(partial, self._execution.host.seal)
+        text = output_text(partial, self._execution.masker, self._execution.host.seal)
         self.partial = text
         self._execution.host.partial(self.execution_id, self._frame.path, self.task_id, text)
 
-    def on_cancel(self, stop: Callable[[], object]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
+        self.register_cancel(stop)
+
+    def register_cancel(self, stop: Stop) -> Callable[[], object]:
+        """Do what `on_cancel` does, and return what undoes it."""
+        mark = object()
         with self._lock:
             if self._ended:
-                return
+                return _nothing
             if self.stop_reason is None:
-                self._stops.append(stop)
-                return
+                self._stops[mark] = stop
+                return lambda: self._stops.pop(mark, None)
         stop()
+        return _nothing
 
     def process(
         self,
@@ -135,36 +117,55 @@ class RunContext(Context):
     ) -> ProcessResult:
         from rota.executions.processes import Program
 
-        log = self.log
+        log = RunLog(self._execution, self._frame.path, self.task_id, self.attempt)
+        folder = self.workdir
+        if self._execution.run_as is not None:
+            workdirs.give_to(folder, self._execution.run_as)
         program = Program(
             argv=[str(word) for word in argv],
             env=dict(env or {}),
             stdin=stdin,
-            cwd=cwd or self.workdir,
-            on_line=on_line or (lambda stream, line: log.info(line) if stream == "stdout" else log.warning(line)),
+            cwd=cwd or folder,
+            on_line=on_line,
+            on_lines=log.output if on_line is None else None,
             stdout=stdout,
             run_as=self._execution.run_as,
         )
         result: ProcessResult = self._execution.host.run_process(self, program)
-        return result
+        return self._whole(result) if result.truncated else result
+
+    def _whole(self, result: ProcessResult) -> ProcessResult:
+        """Hide the rest of a secret that the cut went through: nothing would know it for one later."""
+        start = self._execution.masker.start
+        return replace(result, stdout=start(result.stdout), stderr=start(result.stderr))
 
     def client(
         self, key: object, open: Callable[[], T], close: Callable[[T], object], *, shared: bool = False
     ) -> AbstractContextManager[T]:
-        return self._execution.clients.lend(self._frame.path, key, open, close, shared=shared)
+        return self._execution.clients.lend(self._frame.owner(), key, open, close, shared=shared)
 
     def stop(self, reason: str) -> None:
-        """Tell the task to end (`cancel`, `timeout`, `shutdown`): set `cancelled`, run what asked to be called."""
+        """Tell the task to end (`cancel`, `timeout`, `shutdown`): set `cancelled`, run what asked to be called.
+
+        That is a plugin's code and may take its time, so it has a thread of its own.
+        """
         with self._lock:
             if self._ended or self.stop_reason is not None:
                 return
             self.stop_reason = reason
-            stops, self._stops = self._stops, []
+            stops = list(self._stops.values())
+            self._stops.clear()
         self.cancelled.set()
+        if stops:
+            threading.Thread(target=self._call, args=(stops,), name="rota-cancel", daemon=True).start()
+
+    def _call(self, stops: Sequence[Stop]) -> None:
         for call in stops:
+            if self._ended:
+                return
             try:
                 call()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - plugins raise what they like
                 self.log.warning(f"while cancelling: {type(error).__name__}: {error}")
 
     def end(self) -> None:
@@ -174,24 +175,16 @@ class RunContext(Context):
             self._stops.clear()
             folder, self._workdir = self._workdir, None
         if folder is not None:
-            with suppress(OSError):
-                _remove(folder)
-
-    def _make_workdir(self) -> Path:
-        safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in self.task_run_id)
-        folder = (
-            self._execution.workdir / self.execution_id / f"{safe[:80]}-{abs(hash(self.task_run_id)):x}-{self.attempt}"
-        )
-        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-        for name, data in self._execution.files.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            path.chmod(0o500 if data.startswith(b"#!") else 0o400)
-        return folder
+            workdirs.remove(folder)
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        folder.parent.rmdir()  # the execution's own folder, once its last task run is gone
+def _finite(value: float) -> float:
+    """Return `value` as a number that every database takes. Raises ValueError for infinities and what is none."""
+    number = float(value)
+    if number - number != 0:
+        raise ValueError(f"`{number}` is not a finite number")
+    return number
+
+
+def _nothing() -> None:
+    """There is nothing to undo."""

@@ -31,6 +31,9 @@ class Host(Protocol):
     ) -> None:
         """Take one masked line of the log."""
 
+    def log_lines(self, execution_id: str, path: str, node: str, attempt: int, level: str, lines: Sequence[str]) -> None:
+        """Take many masked lines of the log."""
+
     def kv(self, namespace: str) -> KeyValue: ...
 
     def artifacts(self, execution_id: str, path: str, node: str) -> Artifacts: ...
@@ -78,6 +81,8 @@ class ExecutionView:
     host: Host
     setters: tuple[str, ...] = ()
     """The `set` tasks of the flow in document order: their outputs lie over `variables`."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The names that `collect` has, by iteration scope: every row has them."""
 
 
 @dataclass(slots=True)
@@ -93,6 +98,8 @@ class FrameView:
     key: str | None = None
     item: Any = None
     fleet: bool = False
+    repeats: bool = False
+    """It is an iteration of `repeat`, not of a list."""
 
     def find(self, node: str) -> FrameView | None:
         """Return the frame, this one or one outward, that the task id belongs to."""
@@ -100,6 +107,13 @@ class FrameView:
         while frame is not None and not frame.known(node):
             frame = frame.parent
         return frame
+
+    def owner(self) -> str:
+        """Return the path of the iteration that clients belong to: the nearest target or item, "" outside of all."""
+        frame: FrameView = self
+        while frame.repeats and frame.parent is not None:
+            frame = frame.parent
+        return frame.path
 
     def target(self) -> Any:
         """Return the target of the nearest fleet outward, or None."""

@@ -7,6 +7,9 @@ from typing import Any
 _PHRASES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "`true` or `false`",
     "float_type": "a number",
     "bool_type": "`true` or `false`",
     "string_type": "text",
@@ -58,8 +61,8 @@ def _one(error: Any) -> str:
         return str(context["expected"]).replace("'", "`")
     if kind.startswith("datetime"):
         return "a date and time such as `2026-01-31T13:30:00+01:00`"
-    message = str(error["msg"])
-    return message[0].lower() + message[1:].removeprefix("nput should be ")
+    message = str(error["msg"]).removeprefix("Input should be ")
+    return message[:1].lower() + message[1:]
 
 
 def hint_for(value: Any, wanted: str) -> str:

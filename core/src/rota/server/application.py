@@ -128,12 +128,18 @@ class Application:
 
         serve(self, stop)
 
+    def hurry(self) -> None:
+        """End what runs, instead of letting `close` wait for it; may be called from a signal handler."""
+        conductor = self._conductor
+        if conductor is not None:
+            conductor.hurry()
+
     def close(self, drain: float | None = 0) -> None:
         """Stop the conductor, waiting up to `drain` seconds for what runs (None: `drain_timeout`), and close the store."""
-        with self._guard:
-            conductor, self._conductor = self._conductor, None
+        conductor = self._conductor
         if conductor is not None:
             conductor.stop(drain)
+            self._conductor = None
         store = self.__dict__.pop("store", None)
         if store is not None:
             store.close()

@@ -22,11 +22,9 @@ class Guards:
 
     def cover(self, spot: Spot, target: Site, seen: Seen) -> bool:
         """Say whether `spot` is reached only if a condition that speaks of `target`, or is its own, holds."""
-        wanted = {_normal(text) for text in _own(target, seen)}
-        for condition in _conditions(spot):
-            if _normal(condition) in wanted or target.id in _tasks_of(_normal(condition)):
-                return True
-        return False
+        own = {_normal(condition) for condition in _own(target, seen)}
+        conditions = {_normal(condition) for condition in _conditions(spot)} - {""}
+        return bool(own & conditions) or any(target.id in _tasks_of(condition) for condition in conditions)
 
 
 def _own(target: Site, seen: Seen) -> Iterator[Any]:

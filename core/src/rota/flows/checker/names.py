@@ -98,7 +98,7 @@ class Reader:
         shape = self._world.output(site)
         if shape is None:
             kind = site.step.type if site.step else "flow"
-            message = f"task `{name}` has no output: a `{kind}` gives none"
+            message = f"task `{name}` has no output: type `{kind}` gives none"
             if not path.guarded:
                 place = self._place(spot, found, f"outputs.{name}", name)
                 self._exam.report("unknown-output", message, spot.path, self._instead(site), place=place)

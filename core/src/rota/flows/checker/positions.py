@@ -31,7 +31,10 @@ def place_within(node: ScalarNode, source: str, offset: int, file: str) -> Place
 def _in_block(lines: list[str], node: ScalarNode, offset: int) -> tuple[int, int] | None:
     """A block: line by line what is written; a folded one joins lines by spaces, so text is looked for."""
     body = lines[1:]
-    indent = min((len(line) - len(line.lstrip(" ")) for line in body if line.strip()), default=0)
+    # The first line that is not empty tells it; what it has beyond is in the value.
+    first = next((line for line in body if line.strip()), "")
+    start = next((line for line in node.value.split("\n") if line.strip()), "")
+    indent = _spaces(first) - _spaces(start)
     if node.style == ">":
         return _aligned(_characters(body, indent, 1), node.value, offset)
     for number, line in enumerate(body, start=1):
@@ -40,6 +43,10 @@ def _in_block(lines: list[str], node: ScalarNode, offset: int) -> tuple[int, int
             return number, indent + offset
         offset -= length
     return None
+
+
+def _spaces(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _in_flow(lines: list[str], node: ScalarNode, offset: int) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from rota.flows.checker.spots import Spot, spots_of
 from rota.flows.checker.world import World
 from rota.flows.models import CONTROL_TYPES, TaskStep
 from rota.flows.places import Path
+from rota.flows.similar import closest
 from rota.flows.templates import RawValue
 
 
@@ -40,10 +41,13 @@ def check_steps(exam: Examination, world: World) -> None:
 def report_type(exam: Examination, owner: str, kind: str, name: str, path: Path, error: PluginError) -> None:
     """Report a type that cannot be had, with what the plugins say about it."""
     code = "unknown-type" if error.message.startswith("unknown ") else "broken-plugin"
+    also = [*CONTROL_TYPES] if kind == "task type" else ["schedule", "flow", "webhook"]
     if code == "unknown-type":
-        also = CONTROL_TYPES if kind == "task type" else ("schedule", "flow", "webhook")
         error = exam.plugins.unknown(kind, name, also)
-    exam.report(code, f"{owner}: {error.message}", path, error.hint)
+    hint = error.hint
+    if hint.startswith("`rota plugins`") and (near := closest(name, [*exam.plugins.type_names(kind), *also])):
+        hint = f"did you mean `{near}`?"
+    exam.report(code, f"{owner}: {error.message}", path, hint)
 
 
 def _shapes(exam: Examination, world: World) -> dict[Path, dict[str, Shape]]:
