@@ -10,6 +10,7 @@ from typing import Any
 
 from rota.flows.loader import LoadedFlow, load_flow
 from rota.server.application import Application
+from rota.server.records import public
 from rota.settings import Settings
 
 PATIENCE = 30.0
@@ -37,7 +38,7 @@ class Run:
 
     @property
     def outputs(self) -> Any:
-        return self.row["outputs"]
+        return public(self.row["outputs"])
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:

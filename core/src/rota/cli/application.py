@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from rota.flows.loader import LoadedFlow
     from rota.server.application import Application
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def pass_application(function: F) -> F:
+def pass_application(function: Callable[Concatenate[Application, P], T]) -> Callable[P, T]:
     """Call the command with the application as its first argument; it is closed when the command has ended."""
 
     @functools.wraps(function)
-    def opened(*arguments: Any, **options: Any) -> Any:
+    def opened(*arguments: P.args, **options: P.kwargs) -> T:
         return function(application_of(click.get_current_context()), *arguments, **options)
 
-    return opened  # type: ignore[return-value]
+    return opened
 
 
 def application_of(ctx: click.Context) -> Application:
@@ -49,10 +50,16 @@ def author() -> str:
         return ""
 
 
+def settings_given() -> Path | None:
+    """Return the settings file that this call of `rota` was given by option."""
+    ctx = click.get_current_context(silent=True)
+    file: Path | None = ctx.find_root().params.get("settings_file") if ctx else None
+    return file
+
+
 def command_line(command: str) -> str:
     """Return a command as a person would type it, with the settings that this call was given: `rota flows list`."""
-    ctx = click.get_current_context(silent=True)
-    file = ctx.find_root().params.get("settings_file") if ctx else None
+    file = settings_given()
     return f"rota --settings {file} {command}" if file else f"rota {command}"
 
 

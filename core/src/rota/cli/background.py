@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rota.cli.application import settings_given
 from rota.cli.output import say
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def spawn(arguments: Sequence[str], given: dict[str, Typed]) -> str:
     assert process.stderr is not None
     with process.stdin:
         json.dump([_assignment(name, typed) for name, typed in given.items()], process.stdin)
-    id = process.stdout.readline().strip()
-    if not id:
+    started = process.stdout.readline().strip()
+    if not started:
         click.echo(process.stderr.read().rstrip(), err=True)
         raise click.exceptions.Exit(process.wait() or 1)
-    return id
+    return started
 
 
 def inputs_from_pipe() -> list[str]:
@@ -67,8 +67,9 @@ def go_on_alone(app: Application, id: str) -> int:
     return follow(app, watch, id, Shown(quiet=True))
 
 
-def arguments_of(settings: Path | None, what: str, namespace: str | None, labels: Iterable[str]) -> list[str]:
-    """Return the arguments of `rota` that run the same flow with the same options."""
+def arguments_of(what: str, namespace: str | None, labels: Iterable[str]) -> list[str]:
+    """Return the arguments of `rota` that run the same flow with the same settings and options."""
+    settings = settings_given()
     found = ["--settings", str(settings)] if settings else []
     found += ["run", what]
     if namespace is not None:

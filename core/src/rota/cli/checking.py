@@ -27,11 +27,10 @@ def checked(app: Application, path: Path, namespace: str | None = None) -> tuple
 
 
 def examine(app: Application, loaded: LoadedFlow, namespace: str | None = None) -> list[Finding]:
-    """Return all that is wrong with a flow that could be loaded, and what it was warned of then."""
+    """Return all that is wrong with a flow that could be loaded."""
     from rota.flows.checker import check
 
-    findings = check(loaded, app.plugins, app.settings, namespace=namespace)
-    return [*loaded.warnings, *findings]
+    return list(check(loaded, app.plugins, app.settings, namespace=namespace))
 
 
 def findings_in(app: Application, path: Path, namespace: str | None = None) -> list[Finding]:

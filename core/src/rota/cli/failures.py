@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -36,7 +38,7 @@ def exit_code_of(run: Callable[[], object], *, verbose: bool = False) -> int:
             _traceback()
         tell_error(error)
         return error.exit_code
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends in a line and an exit code
         return _unexpected(error, verbose=verbose)
     return 0
 
@@ -44,8 +46,9 @@ def exit_code_of(run: Callable[[], object], *, verbose: bool = False) -> int:
 def tell_error(error: RotaError) -> None:
     """Print an error and its hint on stderr; the findings of a flow each with its place."""
     if isinstance(error, FlowError):
-        for finding in error.findings:
-            click.echo(str(finding), err=True)
+        from rota.flows.reporting import report
+
+        click.echo(report(error.findings, sources=_sources(error)), nl=False, err=True)
         return
     tell(error.message, error.hint)
 
@@ -63,6 +66,15 @@ def forget_stdout() -> int:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor is wanted
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
     return PIPE_CLOSED
+
+
+def _sources(error: FlowError) -> dict[str, str]:
+    """Return the texts of the files that findings are in, as far as they can be read."""
+    texts = {}
+    for name in {finding.place.file for finding in error.findings}:
+        with suppress(OSError):
+            texts[name] = Path(name).read_text(encoding="utf-8", errors="replace")
+    return texts
 
 
 def _usage(error: click.ClickException) -> int:

@@ -50,7 +50,7 @@ class Launcher(click.Group):
             command: click.Command = import_module(f"rota.cli.{name}").command
             return command
         points = _plugin_commands().get(name)
-        return _load(name, points, ctx) if points else None
+        return _load(name, points) if points else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -124,7 +124,7 @@ def _plugin_commands() -> dict[str, list[EntryPoint]]:
     return found
 
 
-def _load(name: str, points: list[EntryPoint], ctx: click.Context) -> click.Command:
+def _load(name: str, points: list[EntryPoint]) -> click.Command:
     from rota.errors import PluginError
 
     if len({point.value for point in points}) > 1:

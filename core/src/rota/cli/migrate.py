@@ -21,4 +21,8 @@ def command(app: Application) -> None:
     PostgreSQL is migrated by this command alone, while older servers may go on; an SQLite file is migrated when it is
     opened, after a copy was made.
     """
-    say(f"the database is at revision {app.maintenance.migrate()}")
+    before, after = app.maintenance.migrate()
+    if before == after:
+        say(f"the database is up to date: revision {after}")
+    else:
+        say(f"migrated the database from {before or 'nothing'} to revision {after}")

@@ -14,9 +14,7 @@ from rota.errors import UsageError
 Decorator = Callable[[Any], Any]
 
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-execution: Decorator = click.argument(
-    "id", metavar="EXECUTION", shell_complete=suggestions.executions
-)
+execution: Decorator = click.argument("id", metavar="EXECUTION", shell_complete=suggestions.executions)
 inputs: Decorator = click.option(
     "-i",
     "--input",
@@ -53,10 +51,10 @@ def labels_of(assignments: Iterable[str]) -> dict[str, str]:
 
 def flow_name(text: str) -> tuple[str, str]:
     """Return namespace and id of `NAMESPACE/ID`. Raises UsageError."""
-    namespace, slash, id = text.rpartition("/")
-    if not slash or not namespace or not id or "/" in namespace:
+    namespace, slash, flow = text.rpartition("/")
+    if not slash or not namespace or not flow or "/" in namespace:
         raise UsageError(f"`{text}` names no flow", hint="a deployed flow is named NAMESPACE/ID: `data.mongo/backup`")
-    return namespace, id
+    return namespace, flow
 
 
 def duration_of(text: str, option: str) -> timedelta:

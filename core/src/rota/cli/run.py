@@ -32,11 +32,10 @@ Given = Mapping[str, "Typed"]
 @click.option("--detach", is_flag=True, help="Print the id and do not wait.")
 @click.option("--background", is_flag=True, hidden=True)
 @options.progress
-@click.pass_context
 @pass_application
 def command(
     app: Application,
-    ctx: click.Context,
+    /,
     what: str,
     inputs: tuple[str, ...],
     namespace: str | None,
@@ -66,15 +65,15 @@ def command(
     else:
         start = _from_store(app, what, given, namespace, labels, detach=detach)
     if detach and start.is_file:
-        say(spawn(arguments_of(ctx.find_root().params["settings_file"], what, namespace, labels), start.given))
+        say(spawn(arguments_of(what, namespace, labels), start.given))
         return
-    id = start.begin()
+    begun = start.begin()
     if background:
-        ctx.exit(go_on_alone(app, id))
+        raise click.exceptions.Exit(go_on_alone(app, begun))
     if detach:
-        say(id)
+        say(begun)
         return
-    ctx.exit(follow(app, app.executions.watch(id), id, Shown(**shown)))
+    raise click.exceptions.Exit(follow(app, app.executions.watch(begun), begun, Shown(**shown)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,7 @@ def _is_file(what: str) -> bool:
     return False
 
 
-def _from_file(
-    app: Application, path: Path, given: Given, namespace: str | None, labels: tuple[str, ...]
-) -> _Start:
+def _from_file(app: Application, path: Path, given: Given, namespace: str | None, labels: tuple[str, ...]) -> _Start:
     loaded, _ = checked(app, path, namespace)
     answers = _ask(app, loaded.flow, given)
 
@@ -116,8 +113,8 @@ def _from_store(
 
     if namespace is not None:
         raise UsageError("--namespace is for flow files", hint=f"a deployed flow is in its own: `rota run {what}`")
-    where, id = options.flow_name(what)
-    row = app.flows.get(where, id)
+    where, flow = options.flow_name(what)
+    row = app.flows.get(where, flow)
     answers = _ask(app, parse_flow(row["source"], f"{what}.yaml").flow, given)
     served = app.executions.server_is_alive()
     if not served:
@@ -126,7 +123,7 @@ def _from_store(
 
     def begin() -> str:
         here, wanted = not served and not detach, options.labels_of(labels)
-        return app.executions.start(where, id, answers, labels=wanted, here=here, author=author())
+        return app.executions.start(where, flow, answers, labels=wanted, here=here, author=author())
 
     return _Start(False, answers, begin)
 

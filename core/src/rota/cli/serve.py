@@ -27,7 +27,7 @@ def command(app: Application) -> None:
     logging.getLogger("rota").setLevel(min(logging.INFO, logging.getLogger("rota").level))
     stop = threading.Event()
 
-    def receive(number: int, frame: FrameType | None) -> None:
+    def receive(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             app.hurry()
         stop.set()
@@ -38,4 +38,3 @@ def command(app: Application) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

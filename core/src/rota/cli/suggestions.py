@@ -17,7 +17,7 @@ _MOST = 200
 
 
 def _from_store(find: Callable[[Application, str], Iterable[tuple[str, str]]]) -> Complete:
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from rota.cli.application import application_of
 
         try:
@@ -40,11 +40,11 @@ def _executions(app: Application, incomplete: str) -> Iterable[tuple[str, str]]:
     from rota.cli.formats import short_id
 
     for row in app.executions.list(limit=_MOST):
-        id = row["id"] if len(incomplete) > len(short_id(row["id"])) else short_id(row["id"])
-        yield id, f"{row['namespace']}/{row['flow']} {row['state']}"
+        short = short_id(row["id"])
+        yield row["id"] if len(incomplete) > len(short) else short, f"{row['namespace']}/{row['flow']} {row['state']}"
 
 
-def _flows(app: Application, incomplete: str) -> Iterable[tuple[str, str]]:
+def _flows(app: Application, _incomplete: str) -> Iterable[tuple[str, str]]:
     for row in app.flows.list(limit=_MOST):
         yield f"{row['namespace']}/{row['id']}", f"revision {row['number']}"
 
@@ -60,7 +60,7 @@ def flows_and_files(ctx: click.Context, param: click.Parameter, incomplete: str)
     return [*flows(ctx, param, incomplete), CompletionItem(incomplete, type="file")]
 
 
-def types(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the names of types: imports every plugin, but none of what plugins import when they run."""
     from rota.plugins import Plugins
     from rota.registration import KINDS

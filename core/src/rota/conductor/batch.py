@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rota.conductor.live import Live, LiveFrame, node_row
+from rota.conductor.live import Live, LiveFrame, node_lines
 from rota.store import Connection, executions, iterations, logs, metrics, outbox, task_runs, timers
+from rota.store.bulk import Line
 
 Row = dict[str, Any]
 Write = Callable[[Connection], object]
@@ -23,7 +24,7 @@ class Batch:
 
     frames: dict[LiveFrame, None] = field(default_factory=dict)
     changed: dict[Live, None] = field(default_factory=dict)
-    task_runs: list[Row] = field(default_factory=list)
+    task_runs: list[Line] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     iterations: list[Row] = field(default_factory=list)
     ends: list[Row] = field(default_factory=list)
@@ -44,7 +45,7 @@ class Batch:
     def close(self, now: float) -> None:
         """Turn what was touched into rows: a node that changed often in the turn is one row."""
         for frame in self.frames:
-            self.task_runs += [node_row(frame, state, now) for state in frame.frame.take_changes()]
+            self.task_runs += node_lines(frame, now)
             frame.outputs.clear()
         self.frames.clear()
         self.executions += [_execution_row(live) for live in self.changed]
@@ -74,7 +75,7 @@ class Batch:
         for write in self.first:
             write(conn)
         iterations.insert_many(conn, self.iterations)
-        task_runs.save(conn, self.task_runs)
+        task_runs.save_lines(conn, self.task_runs)
         task_runs.save_attempts(conn, self.attempts)
         task_runs.save_progress(conn, self.progress)
         iterations.save_ends(conn, self.ends)

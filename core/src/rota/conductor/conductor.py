@@ -44,6 +44,8 @@ MOST_EVENTS = 1000
 LONGEST_TURN = 0.05
 IDLE = 0.25
 """Seconds between two looks for what other processes have asked, when nothing happens."""
+BUSY_LOOK = 0.1
+"""Seconds between two such looks at the least."""
 
 
 class Conductor:
@@ -63,6 +65,7 @@ class Conductor:
         self.ownership = Ownership(self.store, self.id, settings.lease.total_seconds())
         self.driver = Driver(settings.grace.total_seconds())
         self.driver.broken = self._broken
+        self.driver.later = self._put
         self.revisions = Revisions(resources)
         self.recovery = Recovery(self)
         self.iterations = Iterations(self.driver, self.store, self.recovery.reopen_frame)
@@ -78,6 +81,7 @@ class Conductor:
         self.draining = False
         self.failure: BaseException | None = None
         """What ended the loop against its will."""
+        self._look_at = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._waiting: dict[str, list[threading.Event]] = {}
@@ -279,6 +283,9 @@ class Conductor:
             self.ownership.renew()
             self.recovery.adopt_dead()
             self.controls.renew_leases(now)
+        if now < self._look_at:
+            return
+        self._look_at = now + BUSY_LOOK
         if self.ownership.news():
             self.controls.apply()
             if self.server and not self.draining:
@@ -301,6 +308,11 @@ class Conductor:
         if rows is not None and event.problem is None:
             self.iterations.freeze(frame, event, rows)
             return
+        if job.starts:
+            self.lifecycle.create_subflow(frame, event.node, job.rendered, event.problem)
+            return
+        if job.rendered is not None:
+            frame.rendered[event.node] = job.rendered
         if event.stage == "end" and event.problem is None:
             if frame.parent is None:
                 event = self.lifecycle.outputs(frame.live, event)
@@ -370,7 +382,8 @@ class Conductor:
             events = self._waiting.pop(live.id, [])
         for event in events:
             event.set()
-        self.controls.revoke(live.id)
+        if live.leased or live.view.secrets.leased:
+            self.controls.revoke(live.id)
 
     def _put(self, do: Callable[..., Any], *arguments: Any) -> None:
         self._inbox.put((do, arguments))

@@ -6,11 +6,12 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor.batch import Batch
-from rota.conductor.jobs import Attempt, Evaluation, Job
+from rota.conductor.jobs import Attempt, Evaluation, Job, failed_scope
 from rota.conductor.live import Live, LiveFrame, problem_json
 from rota.conductor.ready import Ready
 from rota.conductor.timers import Timers
@@ -42,6 +43,7 @@ from rota.executions.models import (
     WithdrawFrame,
 )
 from rota.executions.worker import Assignment, Outcome
+from rota.store import Connection, task_runs
 
 if TYPE_CHECKING:
     from rota.conductor.iterations import Iterations
@@ -68,6 +70,8 @@ class Driver:
         self.running: set[Attempt] = set()
         self.jobs: dict[tuple[LiveFrame, str], Job] = {}
         self.broken: Callable[[Live, BaseException], None] = _raise
+        self.later: Callable[..., None] = _call
+        """Has a call made on the conductor's thread; may be used from any."""
         self._handlers: dict[type[Any], Handler] = {
             Run: self._run,
             Withdraw: self._withdraw,
@@ -158,11 +162,15 @@ class Driver:
             return False
         live = frame.live
         self.batch.touch(frame)
+        if attempt.number > 1:
+            # What an earlier attempt left behind is no output of this one.
+            frame.outputs.pop(node, None)
+            self.batch.first.append(partial(_forget_output, frame.live.id, frame.path, node))
         now = time.time()
         frame.started[node] = now
         prepared = live.revision.prepared[node]
         assignment = attempt.assignment = Assignment(
-            live.view, frame.view, prepared, node, attempt.number, failed_scope=_failed_scope(frame, node)
+            live.view, frame.view, prepared, node, attempt.number, failed_scope=failed_scope(frame, node)
         )
         assignment.may_start = may_start
         frame.assignments[node] = assignment
@@ -171,18 +179,18 @@ class Driver:
         return True
 
     def _set_deadline(self, frame: LiveFrame, node: str, assignment: Assignment, now: float) -> None:
-        from datetime import UTC, datetime, timedelta
-
         timeout = assignment.prepared.step.timeout
         if isinstance(timeout, timedelta):
             due = now + timeout.total_seconds()
             assignment.deadline = datetime.fromtimestamp(due, UTC)
             self.timers.set(_address(frame, node, "deadline"), due)
+        elif timeout is not None:
+            assignment.set_deadline = partial(self.later, self.set_deadline, frame, node, assignment)
 
-    def set_deadline(self, attempt: Attempt, due: float) -> None:
+    def set_deadline(self, frame: LiveFrame, node: str, assignment: Assignment, due: float) -> None:
         """Take in the deadline that a worker rendered for its attempt."""
-        if attempt in self.running:
-            self.timers.set(_address(attempt.frame, attempt.node, "deadline"), due)
+        if frame.assignments.get(node) is assignment:
+            self.timers.set(_address(frame, node, "deadline"), due)
 
     def attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take in how an attempt ended: what a worker that was given up brings is refused."""
@@ -190,8 +198,9 @@ class Driver:
         frame, node = attempt.frame, attempt.node
         self.jobs.pop((frame, node), None)
         frame.assignments.pop(node, None)
-        self.timers.clear(_address(frame, node, "deadline"))
-        self.timers.clear(_address(frame, node, "abandon"))
+        if self.timers:
+            self.timers.clear(_address(frame, node, "deadline"))
+            self.timers.clear(_address(frame, node, "abandon"))
         if outcome.output is not None:
             frame.outputs[node] = outcome.output
         frame.live.progressed = True
@@ -225,6 +234,11 @@ class Driver:
         job = Evaluation(frame, command.node, command.stage, node.expressions(command.stage), command.lenient)
         self.ready.push(frame.live.view.namespace, frame.live.id, job, urgent=True)
 
+    def render(self, frame: LiveFrame, node: str, sources: dict[str, Any]) -> None:
+        """Have a worker render what starts a subflow that is waited for."""
+        job = Evaluation(frame, node, "body", sources, lenient=False, starts=True)
+        self.ready.push(frame.live.view.namespace, frame.live.id, job, urgent=True)
+
     def evaluated(self, frame: LiveFrame, event: Evaluated) -> None:
         """Take in what a worker rendered."""
         self.feed(frame, event)
@@ -240,6 +254,7 @@ class Driver:
     def _schedule(self, frame: LiveFrame, node: str, name: str, due: float) -> None:
         address = _address(frame, node, name)
         self.timers.set(address, due)
+        frame.live.timed = True
         self.batch.timers[address] = due
 
     def _clear_timer(self, frame: LiveFrame, command: ClearTimer) -> None:
@@ -287,16 +302,12 @@ def _address(frame: LiveFrame, node: str, name: str) -> tuple[str, str, str, str
     return (frame.live.id, frame.path, node, name)
 
 
-def _failed_scope(frame: LiveFrame, node: str) -> Any:
-    """Return the state of the scope whose `errors` (or `finally`) the task is part of, or None."""
-    one = frame.program.nodes[node]
-    if not one.urgent:
-        return None
-    while one.parent is not None:
-        if one in one.parent.errors or one in one.parent.finally_:
-            return frame.frame.states.get(one.parent.id)
-        one = one.parent
-    return None
+def _forget_output(execution_id: str, path: str, node: str, conn: Connection) -> None:
+    task_runs.set_output(conn, execution_id, path, node, None)
+
+
+def _call(do: Callable[..., object], *arguments: Any) -> None:
+    do(*arguments)
 
 
 def _nothing(frame: LiveFrame, command: Any) -> None:

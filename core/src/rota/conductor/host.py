@@ -9,18 +9,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.conductor.logbuffer import LogBuffer
+from rota.conductor.reaper import Reaper
 from rota.context import Artifacts, ProcessResult
 from rota.errors import ExpressionError
-from rota.executions.values import load
+from rota.executions.values import load, unsealed
 from rota.store import Connection, iterations, kv, task_runs
+from rota.store.columns import dumps, storable
 
 if TYPE_CHECKING:
-    from rota.conductor.reaper import Reaper
     from rota.conductor.resources import Resources
     from rota.executions.processes import Program
     from rota.executions.run_context import RunContext
 
 T = TypeVar("T")
+NEVER_RAN = ("created", "queued", "skipped", "not_started")
 Submit = Callable[[Callable[[Connection], Any]], Any]
 """Runs a write in the conductor's next transaction and returns what it gave, once that is committed."""
 
@@ -34,9 +36,10 @@ class LocalHost:
         self._submit = submit
         self._lines = lines
         self._grace = grace
-        self._reaper: Reaper | None = None
+        self._reaper = Reaper()
         self.record_pid: Callable[[RunContext, int, str], None] = lambda *_: None
         self.log = lines.line
+        self.log_lines = lines.lines
         self.seal = resources.seal
         self.unseal = resources.unseal
 
@@ -45,8 +48,10 @@ class LocalHost:
             row = task_runs.get(conn, execution_id, path, node)
             if row is None:
                 raise KeyError(node)
+            if row["state"] in NEVER_RAN:
+                raise KeyError(node)
             if row["type"] in ("foreach", "fleet", "repeat"):
-                return _rows_of(conn, execution_id, path, node)
+                return _rows_of(conn, execution_id, path, node, self.unseal)
             text = row["output"]
         if text is None:
             if row["state"] in ("success", "warning"):
@@ -101,20 +106,18 @@ class LocalHost:
         self.write(lambda conn: task_runs.set_output(conn, execution_id, path, node, output))
 
     def run_process(self, ctx: RunContext, program: Program) -> ProcessResult:
-        from rota.conductor.reaper import Reaper
         from rota.executions.processes.run import run_process
 
-        if self._reaper is None:
-            self._reaper = Reaper()
         return run_process(
             program.argv,
             env=program.env,
             stdin=program.stdin,
             cwd=program.cwd,
             on_line=program.on_line,
+            on_lines=program.on_lines,
             stdout=program.stdout,
             cancelled=ctx.cancelled,
-            register_cancel=ctx.on_cancel,
+            register_cancel=ctx.register_cancel,
             reaper=self._reaper,
             run_as=program.run_as,
             started=lambda pid, born: self.record_pid(ctx, pid, born),
@@ -133,8 +136,7 @@ class LocalHost:
 
     def close(self) -> None:
         """End the reaper, and what it still guards."""
-        if self._reaper is not None:
-            self._reaper.close()
+        self._reaper.close()
 
 
 class NamespaceValues:
@@ -150,7 +152,7 @@ class NamespaceValues:
     def set(self, key: str, value: Any, *, ttl: timedelta | None = None) -> None:
         now = time.time()
         expires = None if ttl is None else now + ttl.total_seconds()
-        json.dumps(value)  # what has no JSON form is refused here, not in the conductor's transaction
+        _check(key, value)
         self._host.write(lambda conn: kv.put(conn, self._namespace, key, value, at=now, expires_at=expires))
 
     def delete(self, key: str) -> bool:
@@ -174,7 +176,7 @@ class TaskState(MutableMapping[str, Any]):
         return self._values()[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        json.dumps(value)
+        _check(key, value)
         self._host.write(lambda conn: kv.set_task_value(conn, *self._address, key, value))
 
     def __delitem__(self, key: str) -> None:
@@ -188,12 +190,21 @@ class TaskState(MutableMapping[str, Any]):
         return len(self._values())
 
 
-def _rows_of(conn: Connection, execution_id: str, path: str, node: str) -> dict[str, Any]:
+def _check(key: str, value: Any) -> None:
+    """Refuse here, and not in the conductor's transaction, what cannot be stored. Raises TypeError, ValueError."""
+    if not isinstance(key, str) or storable(key) != key:
+        raise ValueError(f"`{key!r}` cannot be a key")
+    dumps(value)
+
+
+def _rows_of(
+    conn: Connection, execution_id: str, path: str, node: str, unseal: Callable[[str], str]
+) -> dict[str, Any]:
     """Return `outputs.<scope>` of a `foreach`, `fleet` or `repeat`: rows, counts, failed."""
     rows: list[dict[str, Any]] = []
     after = -1
     while page := iterations.page(conn, execution_id, path, node, after=after, items=False):
-        rows += [iteration_row(row) for row in page]
+        rows += [iteration_row(row, unseal) for row in page]
         after = page[-1]["idx"]
     counts: dict[str, int] = {"total": len(rows)}
     for row in rows:
@@ -202,7 +213,7 @@ def _rows_of(conn: Connection, execution_id: str, path: str, node: str) -> dict[
     return {"rows": rows, "counts": counts, "failed": failed}
 
 
-def iteration_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def iteration_row(row: Mapping[str, Any], unseal: Callable[[str], str]) -> dict[str, Any]:
     """Return one of the `rows` of an iteration scope from its row in the store."""
     started, ended = row["started_at"], row["ended_at"]
     state = "not_started" if row["state"] == "created" else row["state"]
@@ -213,7 +224,7 @@ def iteration_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "started": _iso(started),
         "duration": None if started is None or ended is None else round(ended - started, 3),
         "error": problem["message"] if problem else None,
-        **(row["collected"] or {}),
+        **(unsealed(row["collected"], unseal) or {}),
     }
 
 

@@ -19,6 +19,8 @@ from rota.executions.models import (
     StopFrame,
     WithdrawFrame,
 )
+from rota.executions.clients import close_clients
+from rota.executions.values import unsealed
 from rota.executions.view import FrameView
 from rota.store import iterations as rows
 
@@ -79,7 +81,9 @@ class Iterations:
         fleet = frame.program.nodes[node].kind == "fleet"
         path = child_path(frame.path, node, row["key"])
         known = program.nodes.__contains__
-        view = FrameView(path, {}, known, frame.view, index, row["key"], row["item"], fleet)
+        item = unsealed(row["item"], frame.live.view.host.unseal)
+        repeats = frame.program.nodes[node].kind == "repeat"
+        view = FrameView(path, {}, known, frame.view, index, row["key"], item, fleet, repeats)
         child = LiveFrame(frame.live, Frame(program), view, program, frame, node, index)
         view.nodes = child.frame.states
         child.collected = _no_columns(frame, node)
@@ -105,7 +109,7 @@ class Iterations:
         child.ended = True
         parent.children.pop((child.parent_node, child.index), None)
         self._mark(child, state, problem)
-        child.live.view.clients.close(child.path)
+        self._close_clients(child)
         if problem is not None and not problem.target:
             task = (
                 f"{child.path}/{problem.task}"
@@ -116,6 +120,10 @@ class Iterations:
                 problem.type, problem.message, task, child.view.key or "", problem.attempt, problem.retryable
             )
         self._driver.feed(parent, FrameEnded(child.parent_node, child.index, state, problem, until, exit))
+
+    def _close_clients(self, child: LiveFrame) -> None:
+        if not child.view.repeats and (gone := child.live.view.clients.take_out(child.path)):
+            self._driver.batch.after.append(lambda: close_clients(gone))
 
     def refused(self, frame: LiveFrame, node: str, index: int, problem: Problem) -> None:
         """Write that an iteration failed without having been opened: its lock was refused."""

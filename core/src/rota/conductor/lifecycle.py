@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor.live import Live, LiveFrame
 from rota.conductor.places import Places
 from rota.conductor.views import view_of
 from rota.errors import RotaError
+from rota.executions.clients import close_clients
 from rota.executions.interpreter.frame import Frame
 from rota.executions.interpreter.program import ROOT
 from rota.executions.models import (
@@ -70,7 +71,7 @@ class Lifecycle:
 
     # --- beginning
 
-    def adopt_row(self, conn: Connection, row: dict[str, Any]) -> Live:
+    def adopt_row(self, conn: Connection | None, row: dict[str, Any]) -> Live:
         """Return an execution of ours in memory, its frame still empty. Raises RotaError if it cannot run here."""
         revision = self._revisions.get(conn, row["revision_id"], row["namespace"])
         started = row["started_at"]
@@ -78,11 +79,14 @@ class Lifecycle:
             row["id"],
             {**row, "owner": self._owner},
             revision,
-            view_of(conn, row, revision, self._resources, self._host),
+            view_of(row, revision, self._resources, self._host),
             State(row["state"]),
             row["run"],
             started_at=started,
             ended_at=row["ended_at"],
+            timed=started is not None,
+            locked=started is not None,
+            leased=started is not None,
         )
         program = revision.program.frames[ROOT]
         frame = Frame(program)
@@ -104,7 +108,7 @@ class Lifecycle:
         now = time.time()
         if live.started_at is None:
             live.started_at = now
-            live.view.started_at = datetime.fromtimestamp(now, UTC)
+            live.view.started_at = datetime.fromtimestamp(now, live.view.started_at.tzinfo)
         self.become(live, State.RUNNING)
         self._driver.feed(live.root, event or Start())
 
@@ -149,8 +153,10 @@ class Lifecycle:
             live.root.ended = True
         self._driver.timers.forget(live.id)
         batch = self._driver.batch
-        batch.writes.append(lambda conn: timers.clear_all(conn, [live.id]))
-        self._locking.release_all(live.id)
+        if live.timed:
+            batch.writes.append(lambda conn: timers.clear_all(conn, [live.id]))
+        if live.locked:
+            self._locking.release_all(live.id)
         if live.row["place_key"] is not None:
             self.places.hand_on(live)
         batch.after.append(lambda: self._gone(live))
@@ -163,14 +169,15 @@ class Lifecycle:
 
     def _give_outputs(self, live: Live, outer: LiveFrame, node: str) -> None:
         """The outputs of a subflow are those of the task that waits for it."""
-        from rota.executions.values import dump
+        from rota.executions.values import dump, unsealed
 
-        outer.outputs[node] = dump({"execution_id": live.id, **(live.outputs or {})}, self._host.seal)
+        outputs = unsealed(live.outputs or {}, self._host.unseal)
+        outer.outputs[node] = dump({"execution_id": live.id, **outputs}, self._host.seal)
 
     def _gone(self, live: Live) -> None:
         if self._driver.lives.get(live.id) is live and live.state.ended:
             del self._driver.lives[live.id]
-        live.view.clients.close()
+        close_clients(live.view.clients.take_out())
         self.ended(live)
 
     def outputs(self, live: Live, event: Evaluated) -> Evaluated:
@@ -183,9 +190,8 @@ class Lifecycle:
 
     def start_subflow(self, frame: LiveFrame, command: StartSubflow) -> None:
         """Create the execution of a subflow in this turn's transaction, or go on with the one that failed."""
-        from rota.conductor.creation import subflow_row
-
         live, node = frame.live, command.node
+        rendered = frame.rendered.pop(node, None)
         try:
             with self._resources.store.read() as conn:
                 there = executions.children(conn, live.id, frame.path, node)
@@ -195,16 +201,37 @@ class Lifecycle:
                     return self._attach(conn, frame, node, there[-1])
                 if self._depth(live) >= DEEPEST:
                     raise RotaError(f"subflows are nested deeper than {DEEPEST}", hint="is there a circle?")
-                row = subflow_row(conn, frame, node, self._resources, self._owner, self._revisions)
-                child = self.adopt_row(conn, row)
         except RotaError as error:
-            problem = Problem("subflow", error.message, node, retryable=False)
+            return self._no_subflow(frame, node, error)
+        sources = frame.program.nodes[node].expressions("body")
+        if sources and rendered is None:
+            # It failed before there was an execution, and is restarted: what starts it has to be rendered again.
+            return self._driver.render(frame, node, sources)
+        return self.create_subflow(frame, node, rendered or {}, None)
+
+    def create_subflow(
+        self, frame: LiveFrame, node: str, rendered: dict[str, Any] | None, problem: Problem | None
+    ) -> None:
+        """Create the execution of a subflow from what was rendered for it."""
+        from rota.conductor.creation import subflow_row
+
+        if problem is not None:
             self._driver.feed(frame, SubflowEnded(node, State.FAILED, problem))
             return None
+        try:
+            with self._resources.store.read() as conn:
+                row = subflow_row(conn, frame, node, rendered or {}, self._resources, self._owner, self._revisions)
+                child = self.adopt_row(conn, row)
+        except RotaError as error:
+            return self._no_subflow(frame, node, error)
         self._driver.batch.first.append(lambda conn: executions.insert(conn, row))
         self._link(frame, node, child)
         self.begin(child)
         return None
+
+    def _no_subflow(self, frame: LiveFrame, node: str, error: RotaError) -> None:
+        problem = Problem("subflow", frame.live.view.masker(str(error)), node, retryable=False)
+        self._driver.feed(frame, SubflowEnded(node, State.FAILED, problem))
 
     def stop_subflow(self, frame: LiveFrame, command: StopSubflow) -> None:
         """Cancel a subflow."""

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rota.executions.interpreter.frame import Frame
-from rota.executions.interpreter.program import FrameProgram, Program
-from rota.executions.models import NodeState, Problem, State
+from rota.executions.interpreter.program import FrameProgram, Node, Program
+from rota.executions.models import ENDED, Problem, State
 from rota.executions.prepare import Prepared
 from rota.executions.view import ExecutionView, FrameView
 from rota.executions.worker import Assignment
 from rota.flows.models import Flow
+from rota.store.bulk import Line
+from rota.store.columns import dumps
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,6 +30,8 @@ class Revision:
     setters: tuple[str, ...]
     files: dict[str, str]
     """Path to SHA-256 of the flow's files."""
+    types: dict[Node, tuple[str, str | None]] = field(default_factory=dict)
+    """The type of each node that was written, and the version of its plugin."""
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +91,12 @@ class Live:
     windows: OrderedDict[tuple[str, str, int], list[dict[str, Any]]] = field(default_factory=OrderedDict)
     """Rows of frozen lists, a page at a time, by path, node and number of the page."""
     progressed: bool = False
+    timed: bool = False
+    """Whether it may have timers in the store."""
+    locked: bool = False
+    """Whether it may hold or wait for locks."""
+    leased: bool = False
+    """Whether it may have leases of secrets: what began in this process tells by its `secrets`."""
 
     @property
     def root_id(self) -> str:
@@ -109,35 +119,48 @@ def child_path(path: str, node: str, key: str) -> str:
     return f"{path}/{own}" if path else own
 
 
-def node_row(frame: LiveFrame, state: NodeState, now: float) -> dict[str, Any]:
-    """Return the row of a node that changed."""
-    node = frame.program.nodes[state.node]
-    step = node.step
-    ended = state.state.ended
-    prepared = frame.live.revision.prepared.get(state.node)
-    assignment = frame.assignments.get(state.node)
-    started = frame.started.get(state.node)
-    if started is None and (ended or state.state is State.RUNNING):
-        started = frame.started[state.node] = now
-    return {
-        "execution_id": frame.live.id,
-        "path": frame.path,
-        "node": state.node,
-        "type": getattr(step, "type", node.kind),
-        "state": state.state.value,
-        "attempt": state.attempt,
-        "round": state.round,
-        "phase": state.phase,
-        "problem": problem_json(state.problem),
-        "data": state.data or None,
-        "output": frame.outputs.get(state.node),
-        "progress": None,
-        "plugin": prepared.plugin if prepared is not None else None,
-        "pid": getattr(assignment, "pid", None),
-        "queued_at": None,
-        "started_at": None if state.state in (State.SKIPPED, State.NOT_STARTED) else started,
-        "ended_at": now if ended else None,
-    }
+def node_lines(frame: LiveFrame, now: float) -> list[Line]:
+    """Return the rows of the nodes of `frame` that changed, as `task_runs.save_lines` takes them."""
+    execution, path, outputs, started = frame.live.id, frame.view.path, frame.outputs, frame.started
+    types, nodes = frame.live.revision.types, frame.program.nodes
+    lines: list[Line] = []
+    for state in frame.frame.take_changes():
+        id, value, problem, data = state.node, state.state, state.problem, state.data
+        kind = types.get(nodes[id]) or _type_of(frame, nodes[id])
+        ended = value in ENDED
+        since = started.get(id)
+        if since is None and (ended or value is State.RUNNING):
+            since = started[id] = now
+        lines.append(
+            (
+                execution,
+                path,
+                id,
+                kind[0],
+                _TEXT[value],
+                state.attempt,
+                state.round,
+                state.phase,
+                None if problem is None else dumps(problem_json(problem)),
+                dumps(data) if data else None,
+                outputs.get(id),
+                kind[1],
+                None if value is State.SKIPPED or value is State.NOT_STARTED else since,
+                now if ended else None,
+            )
+        )
+    return lines
+
+
+def _type_of(frame: LiveFrame, node: Node) -> tuple[str, str | None]:
+    revision = frame.live.revision
+    prepared = revision.prepared.get(node.id)
+    plugin = prepared.plugin if prepared is not None else None
+    found = revision.types[node] = (getattr(node.step, "type", node.kind), plugin)
+    return found
+
+
+_TEXT = {state: state.value for state in State}
 
 
 def problem_json(problem: Problem | None) -> dict[str, Any] | None:

@@ -50,6 +50,7 @@ class Locking:
                 )
             ]
 
+        frame.live.locked = True
         self._driver.batch.writes.append(ask)
         self._driver.batch.after.append(lambda: self._answered(frame, command, key, who, answers[0], expires))
 

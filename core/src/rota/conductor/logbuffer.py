@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rota.conductor.batch import Batch
@@ -12,6 +12,8 @@ from rota.conductor.batch import Batch
 Row = dict[str, Any]
 MOST = 20_000
 """Lines that may wait for the store; a task that logs more waits until they are written."""
+LARGEST = 16 << 20
+"""Characters that may wait."""
 AT_ONCE = 5_000
 
 
@@ -23,6 +25,7 @@ class LogBuffer:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._lines: list[Row] = []
+        self._size = 0
         self._metrics: list[Row] = []
         self._progress: dict[tuple[str, str, str], Row] = {}
         self._closed = False
@@ -41,11 +44,37 @@ class LogBuffer:
             "message": message,
             "fields": dict(fields) if fields else None,
         }
+        self._add([row], len(message))
+
+    def lines(
+        self, execution_id: str, path: str, node: str, attempt: int, level: str, messages: Sequence[str]
+    ) -> None:
+        """Take many lines of one task run; waits while too many are there already."""
+        now = time.time()
+        self._add(
+            [
+                {
+                    "execution_id": execution_id,
+                    "path": path,
+                    "node": node,
+                    "attempt": attempt,
+                    "at": now,
+                    "level": level,
+                    "message": message,
+                    "fields": None,
+                }
+                for message in messages
+            ],
+            sum(map(len, messages)),
+        )
+
+    def _add(self, rows: list[Row], size: int) -> None:
         with self._room:
-            while len(self._lines) >= MOST and not self._closed:
+            while (len(self._lines) >= MOST or self._size > LARGEST) and not self._closed:
                 self._room.wait(1.0)
             first = not self._lines
-            self._lines.append(row)
+            self._lines += rows
+            self._size += size
         if first:
             self._wake()
 
@@ -73,8 +102,10 @@ class LogBuffer:
     def drain(self, batch: Batch) -> None:
         """Move what waits into `batch`, not more at once than keeps the transaction short."""
         with self._room:
-            batch.logs += self._lines[:AT_ONCE]
+            taken = self._lines[:AT_ONCE]
             del self._lines[:AT_ONCE]
+            batch.logs += taken
+            self._size -= sum(len(row["message"]) for row in taken)
             batch.metrics += self._metrics
             batch.progress += self._progress.values()
             self._metrics = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,17 +21,29 @@ KEPT = 256
 
 
 class Revisions:
-    """Loads revisions by id; the most used stay. Only the conductor's thread asks."""
+    """Loads revisions by id; the most used stay. Safe for threads."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._ready: OrderedDict[tuple[int, str], Revision] = OrderedDict()
+        self._lock = threading.RLock()
 
-    def get(self, conn: Connection, revision_id: int, namespace: str) -> Revision:
-        """Return a revision as it runs in `namespace`. Raises NotFound, FlowError, PluginError."""
+    def get(self, conn: Connection | None, revision_id: int, namespace: str) -> Revision:
+        """Return a revision as it runs in `namespace`; without `conn` it is read by itself where it is not known yet.
+
+        Raises NotFound, FlowError, PluginError.
+        """
+        with self._lock:
+            return self._get(conn, revision_id, namespace)
+
+    def _get(self, conn: Connection | None, revision_id: int, namespace: str) -> Revision:
         key = (revision_id, namespace)
         found = self._ready.get(key)
+        if found is None and conn is None:
+            with self._resources.store.read() as own:
+                return self._get(own, revision_id, namespace)
         if found is None:
+            assert conn is not None
             row = flows.revision(conn, revision_id)
             if row is None:
                 raise NotFound(f"revision {revision_id} is not there any more")

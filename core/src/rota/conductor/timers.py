@@ -49,6 +49,10 @@ class Timers:
         self.set(address, now + left)
         return now + left
 
+    def __bool__(self) -> bool:
+        """Whether any is set."""
+        return bool(self._due or self._paused)
+
     def next_due(self) -> float | None:
         """Return the time of the earliest timer, or None."""
         while self._heap:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
-
-from pydantic import SecretStr
 
 from rota.executions.clients import ClientPool
 from rota.executions.masking import Masker
@@ -17,7 +15,8 @@ from rota.executions.values import unsealed
 from rota.executions.view import ExecutionView
 from rota.extensions import Lease
 from rota.flows.given import parse_inputs
-from rota.store import Connection, flows, leases
+from rota.flows.templates import secret_values
+from rota.store import flows, leases
 
 if TYPE_CHECKING:
     from rota.conductor.host import LocalHost
@@ -25,29 +24,27 @@ if TYPE_CHECKING:
     from rota.conductor.resources import Resources
 
 
-def view_of(
-    conn: Connection, row: Mapping[str, Any], revision: Revision, resources: Resources, host: LocalHost
-) -> ExecutionView:
+def view_of(row: Mapping[str, Any], revision: Revision, resources: Resources, host: LocalHost) -> ExecutionView:
     """Return the view of the execution in `row`. Raises SecretError if its inputs cannot be decrypted."""
     settings = resources.settings.namespace_settings(row["namespace"])
     timezone = revision.flow.timezone or resources.settings.timezone
+    zone = ZoneInfo(timezone)
     stored = unsealed(row["inputs"] or {}, resources.unseal)
     masker = Masker()
-    for value in stored.values():
-        if isinstance(value, SecretStr):
-            masker.add(value.get_secret_value())
+    for value in secret_values(stored):
+        masker.add_all(value)
     given = {name: value for name, value in stored.items() if value is not None}
-    inputs = {**stored, **parse_inputs(_known(revision, given), given, timezone=ZoneInfo(timezone))}
+    inputs = {**stored, **parse_inputs(_known(revision, given), given, timezone=zone)}
     return ExecutionView(
         row["id"],
         row["namespace"],
         row["flow"],
         row["run"],
-        _date(row["started_at"] or row["created_at"]),
+        datetime.fromtimestamp(row["started_at"] or row["created_at"], zone),
         inputs,
-        {**settings.variables, **revision.flow.variables},
+        _variables(row, revision, resources, settings.variables),
         row["labels"] or {},
-        _trigger(row),
+        trigger_names(row["trigger"], row["created_at"], zone),
         timezone,
         resources.workdir,
         FlowFiles(resources, revision.files) if revision.files else {},
@@ -91,16 +88,25 @@ def _known(revision: Revision, given: Mapping[str, Any]) -> list[Any]:
     return [spec for spec in revision.flow.inputs if spec.id in given]
 
 
-def _trigger(row: Mapping[str, Any]) -> dict[str, Any]:
-    trigger = dict(row["trigger"] or {"id": "manual", "type": "manual"})
+def _variables(
+    row: Mapping[str, Any], revision: Revision, resources: Resources, outer: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return `vars`: as rendered when the execution was created, where there was anything to render."""
+    if row.get("variables") is None:
+        return {**outer, **revision.flow.variables}
+    found: dict[str, Any] = unsealed(row["variables"], resources.unseal)
+    return found
+
+
+def trigger_names(trigger: Mapping[str, Any] | None, created_at: float, zone: tzinfo) -> dict[str, Any]:
+    """Return `trigger` for expressions: `id, type, date, event`."""
+    trigger = dict(trigger or {"id": "manual", "type": "manual"})
     date = trigger.get("date")
-    trigger["date"] = datetime.fromisoformat(date) if date else _date(row["created_at"])
+    trigger["date"] = (
+        datetime.fromisoformat(date).astimezone(zone) if date else datetime.fromtimestamp(created_at, zone)
+    )
     trigger.setdefault("event", {})
     return trigger
-
-
-def _date(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
 
 
 def _recorder(execution_id: str, resources: Resources, host: LocalHost) -> Any:

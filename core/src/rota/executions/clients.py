@@ -151,6 +151,13 @@ class ClientPool:
             client.end()
 
 
+def close_clients(clients: list[_Client]) -> None:
+    """Close clients that were taken out of their pool, on a thread of their own: it may take its time."""
+    if clients:
+        end = [client.end for client in clients]
+        threading.Thread(target=lambda: [do() for do in end], name="rota-clients", daemon=True).start()
+
+
 def _is_broken(error: BaseException | None) -> bool:
     known: set[int] = set()
     while error is not None and id(error) not in known:

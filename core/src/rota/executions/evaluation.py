@@ -7,22 +7,28 @@ from typing import Any
 
 from rota.errors import ExpressionError, RotaError
 from rota.executions.interpreter.values import Condition, Expr
-from rota.executions.values import plain
+from rota.executions.values import NotJson, Seal, plain, sealed
 from rota.flows.templates import compile_expression, compile_value, secret_values
 
 Names = Mapping[str, Any]
 
 
-def evaluate(sources: Mapping[str, Any], names: Names, *, lenient: bool = False) -> dict[str, Any]:
+def evaluate(sources: Mapping[str, Any], names: Names, seal: Seal, *, lenient: bool = False) -> dict[str, Any]:
     """Render `{name: source}` to `{name: value}`, JSON values all of them.
 
     `collect` is a mapping of expressions; with `lenient`, those of its columns that cannot be resolved are null.
+    `collect` and `outputs` are kept as they are stored: artifacts by reference, and in `outputs` secrets sealed.
     Raises ExpressionError.
     """
-    return {
-        name: _collect(source, names, lenient) if name == "collect" else evaluate_one(source, names)
-        for name, source in sources.items()
-    }
+    found: dict[str, Any] = {}
+    for name, source in sources.items():
+        if name == "collect":
+            found[name] = _collect(source, names, seal, lenient)
+        elif name == "outputs":
+            found[name] = _storable(compile_value(source).render(names), seal)
+        else:
+            found[name] = evaluate_one(source, names)
+    return found
 
 
 def evaluate_one(source: Any, names: Names) -> Any:
@@ -32,10 +38,13 @@ def evaluate_one(source: Any, names: Names) -> Any:
     rendered = (compile_expression(str(source)) if isinstance(source, Expr) else compile_value(source)).render(names)
     if any(True for _ in secret_values(rendered)):
         raise ExpressionError("it uses a secret, which may not steer a flow", expression=str(source)[:80])
-    return plain(rendered)
+    try:
+        return plain(rendered)
+    except NotJson as error:
+        raise ExpressionError(str(error), expression=str(source)[:80]) from None
 
 
-def _collect(columns: Mapping[str, Any], names: Names, lenient: bool) -> dict[str, Any]:
+def _collect(columns: Mapping[str, Any], names: Names, seal: Seal, lenient: bool) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column, source in columns.items():
         try:
@@ -44,4 +53,12 @@ def _collect(columns: Mapping[str, Any], names: Names, lenient: bool) -> dict[st
             if not lenient:
                 raise
             found[column] = None
-    return found
+    stored: dict[str, Any] = _storable(found, seal)
+    return stored
+
+
+def _storable(value: Any, seal: Seal) -> Any:
+    try:
+        return sealed(value, seal)
+    except NotJson as error:
+        raise ExpressionError(str(error)) from None

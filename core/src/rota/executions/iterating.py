@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rota.errors import ExpressionError
-from rota.executions.values import plain
+from rota.executions.values import NotJson, dump, is_utf8, plain
 from rota.flows.templates import compile_expression, compile_value, is_secret, secret_values
 
 LONGEST = 1_000_000
@@ -21,12 +22,12 @@ def freeze(kind: str, sources: Mapping[str, Any], names: Names) -> list[dict[str
     `sources` are those of stage `items`. Raises ExpressionError for what is no list, and for a key that is
     there twice or cannot be told.
     """
-    items = _items(sources["items"], names)
+    items, stored = _items(sources["items"], names)
     select = _condition(sources.get("select"))
     key, lock = _value(sources.get("key")), _value(sources.get("lock"))
     rows: list[dict[str, Any]] = []
     seen: dict[str, int] = {}
-    for item in items:
+    for item, kept in zip(items, stored, strict=True):
         index = len(rows)
         one = _with_item(names, kind, item, index)
         if select is not None and not select(one):
@@ -40,7 +41,7 @@ def freeze(kind: str, sources: Mapping[str, Any], names: Names) -> list[dict[str
             {
                 "idx": index,
                 "key": name,
-                "item": item,
+                "item": kept,
                 "lock_key": _text(lock(one), f"the lock of `{name}`") if lock else None,
             }
         )
@@ -59,20 +60,26 @@ def default_key(kind: str, item: Any, index: int) -> str:
     return str(index)
 
 
-def _items(source: Any, names: Names) -> list[Any]:
+def _items(source: Any, names: Names) -> tuple[list[Any], list[Any]]:
+    """Return the items, and the same as they are stored: artifacts by reference."""
     found = compile_expression(source).render(names) if isinstance(source, str) else compile_value(source).render(names)
     if any(True for _ in secret_values(found)):
         raise ExpressionError("the list uses a secret, which may not steer a flow")
-    found = plain(found)
+    try:
+        found = plain(found)
+        text = dump(found, str)
+    except NotJson as error:
+        raise ExpressionError(f"the list cannot be stored: {error}", expression=str(source)[:80]) from None
     if isinstance(found, Mapping):
         found = [{"key": key, "value": value} for key, value in found.items()]
+        text = dump(found, str)
     if not isinstance(found, list):
         raise ExpressionError(
             f"a list is needed, it gives a value of type `{type(found).__name__}`", expression=str(source)[:80]
         )
     if len(found) > LONGEST:
         raise ExpressionError(f"the list has {len(found):,} items, more than {LONGEST:,}")
-    return found
+    return found, json.loads(text) if '"$' in text else found
 
 
 def _with_item(names: Names, kind: str, item: Any, index: int) -> Names:
@@ -99,4 +106,7 @@ def _text(value: Any, what: str) -> str:
         raise ExpressionError(f"{what} uses a secret, which may not steer a flow")
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise ExpressionError(f"{what} must be text, it is {'empty' if value == '' else type(value).__name__}")
-    return str(value)
+    text = str(value)
+    if "\x00" in text or not (text.isascii() or is_utf8(text)):
+        raise ExpressionError(f"{what} has characters that cannot be stored")
+    return text

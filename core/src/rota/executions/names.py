@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rota.errors import ExpressionError
 from rota.executions.models import NodeState, State
@@ -25,10 +27,7 @@ class Outputs(Mapping[str, Any]):
         return self._execution.host.output(self._execution.id, frame.path, node)
 
     def __iter__(self) -> Iterator[str]:
-        frame: FrameView | None = self._frame
-        while frame is not None:
-            yield from (node for node in frame.nodes if node)
-            frame = frame.parent
+        return iter(list(_nodes(self._frame)))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -48,10 +47,17 @@ class Tasks(Mapping[str, Any]):
         return {"state": (found.state if found is not None else State.CREATED).value}
 
     def __iter__(self) -> Iterator[str]:
-        return iter(node for node in self._frame.nodes if node)
+        return iter(list(_nodes(self._frame)))
 
     def __len__(self) -> int:
-        return len(self._frame.nodes)
+        return sum(1 for _ in self)
+
+
+def _nodes(frame: FrameView | None) -> Iterator[str]:
+    """Yield the nodes that are readable from `frame`; the conductor may add to them meanwhile."""
+    while frame is not None:
+        yield from (node for node in list(frame.nodes) if node)
+        frame = frame.parent
 
 
 def names_for(
@@ -74,20 +80,20 @@ def names_for(
         "trigger": execution.trigger,
         "execution": {
             "id": execution.id,
-            "state": State.RUNNING.value,
+            "state": _state_of(frame),
             "started_at": execution.started_at,
             "run": execution.run,
         },
-        "flow": {"id": execution.flow, "namespace": execution.namespace},
+        "flow": {"id": execution.flow, "namespace": execution.namespace, "timezone": execution.timezone},
         "outputs": outputs,
         "tasks": Tasks(frame),
         "task": task or {},
         "error": error or {},
-        "now": _now,
+        "now": lambda: datetime.now(_zone(execution.timezone)),
         "kv": execution.host.kv(execution.namespace).get,
         "file": _file_reader(execution),
         "read": _artifact_reader(execution, frame),
-        "secret": secret or _no_secret,
+        "secret": secret or no_secret("here: it would steer the flow"),
     }
     _add_iteration(names, frame)
     return names
@@ -129,15 +135,30 @@ def error_names(state: NodeState | None) -> dict[str, Any]:
     }
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _state_of(frame: FrameView) -> str:
+    """Return what the execution is about to become once its `errors` or `finally` run, and `running` before."""
+    while frame.parent is not None:
+        frame = frame.parent
+    root = frame.nodes.get("")
+    if root is None or root.phase not in ("errors", "finally"):
+        return State.RUNNING.value
+    return str(root.data.get("outcome", State.RUNNING))
 
 
-def _no_secret(name: str = "", **_: Any) -> Any:
-    raise ExpressionError(
-        f"secret `{name}` cannot be used here: it would steer the flow",
-        hint="use `secret()` only in fields of tasks that run on a worker",
-    )
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def no_secret(why: str) -> Callable[..., Any]:
+    """Return a `secret()` that says why there is none."""
+
+    def refuse(name: str = "", **_: Any) -> Any:
+        raise ExpressionError(
+            f"secret `{name}` cannot be used {why}", hint="use `secret()` in fields of tasks that run on a worker"
+        )
+
+    return refuse
 
 
 def _file_reader(execution: ExecutionView) -> Callable[[str], str]:

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from rota.errors import TaskFailed
+from rota.executions.masking import Masker
 from rota.extensions import Extension, Task
 from rota.flows.models import TaskStep
 from rota.flows.task_fields import compile_field, typed_values
-from rota.flows.templates import Value, compile_expression
+from rota.flows.templates import Value, compile_expression, compile_value, secret_values
 from rota.plugins import Plugins
 
 E = TypeVar("E", bound=Extension)
@@ -19,7 +20,7 @@ E = TypeVar("E", bound=Extension)
 class Prepared:
     """One `TaskStep` of a revision with its class. `instance` is there when nothing has to be rendered."""
 
-    __slots__ = ("fields", "instance", "known_idempotent", "plugin", "step", "task_type", "when")
+    __slots__ = ("fields", "instance", "known_idempotent", "plugin", "step", "task_type", "timeout", "when")
 
     def __init__(self, step: TaskStep, plugins: Plugins) -> None:
         self.step = step
@@ -29,6 +30,8 @@ class Prepared:
             name: compile_field(self.task_type, name, value) for name, value in step.fields.items()
         }
         self.when = None if step.when is None or step.when is True else compile_expression(step.when)
+        self.timeout = compile_value(step.timeout) if isinstance(step.timeout, str) else None
+        """The templated timeout of an attempt; a literal one is known to the driver."""
         idempotent = self.task_type.__dict__.get("idempotent", self.task_type.idempotent)
         self.known_idempotent: bool | None = idempotent if isinstance(idempotent, bool) else None
         self.instance: Task | None = None
@@ -40,14 +43,17 @@ class Prepared:
             except TaskFailed:
                 self.instance = None  # the run says why, with the task's own id
 
-    def render(self, names: dict[str, Any]) -> Task:
-        """Return the task with its fields rendered and validated.
+    def render(self, names: dict[str, Any], masker: Masker) -> Task:
+        """Return the task with its fields rendered and validated; secrets in them are masked from now on.
 
         Raises ExpressionError, SecretError, and TaskFailed (never to be retried) for a value of the wrong type.
         """
         if self.instance is not None:
             return self.instance
-        return validated(self.task_type, {name: value.render(names) for name, value in self.fields.items()})
+        values = {name: value.render(names) for name, value in self.fields.items()}
+        for secret in secret_values(values):
+            masker.add_all(secret)
+        return validated(self.task_type, values)
 
 
 def validated(task_type: type[E], values: dict[str, Any]) -> E:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,11 +16,13 @@ from pydantic import SecretStr
 from rota.context import Artifacts, Context, KeyValue, Log, ProcessResult
 from rota.executions import workdirs
 from rota.executions.run_log import RunLog
-from rota.executions.values import output_text
+from rota.executions.values import OUTPUT, output_text
 from rota.executions.view import ExecutionView, FrameView
 
 T = TypeVar("T")
 Stop = Callable[[], object]
+INLINE_OUTPUT = 256 * 1024
+"""The longest output, in characters of JSON, that is stored with its task run; a longer one is an artifact."""
 
 
 class RunContext(Context):
@@ -87,8 +90,17 @@ class RunContext(Context):
 
     def output(self, partial: Any) -> None:
         text = output_text(partial, self._execution.masker, self._execution.host.seal)
-        self.partial = text
-        self._execution.host.partial(self.execution_id, self._frame.path, self.task_id, text)
+        self.partial = self.stored(text)
+        self._execution.host.partial(self.execution_id, self._frame.path, self.task_id, self.partial)
+
+    def stored(self, text: str) -> str:
+        """Return the JSON text of an output as it is stored: itself, or where it is long a reference to an artifact."""
+        if len(text) <= INLINE_OUTPUT:
+            return text
+        with self.artifacts.writer("output.json") as writer:
+            writer.write(text.encode("utf-8"))
+        stored = {"uri": writer.artifact.uri, "size": writer.artifact.size}
+        return json.dumps({OUTPUT: stored}, separators=(",", ":"))
 
     def on_cancel(self, stop: Stop) -> None:
         self.register_cancel(stop)

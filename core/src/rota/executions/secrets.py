@@ -36,6 +36,8 @@ class ExecutionSecrets:
         self._lock = threading.Lock()
         self._gates: dict[str, threading.Lock] = {}
         self._secrets: dict[str, Secret] = {}
+        self.leased = False
+        """Whether a lease was put on record."""
 
     def get(self, name: str, ctx: Context, *, fresh: bool = False) -> SecretStr:
         """Return the secret `path#field`. Raises SecretError when it cannot be had."""
@@ -73,6 +75,7 @@ class ExecutionSecrets:
                     self._masker.add(value.get_secret_value())
                 if secret.lease is not None:
                     # On record before anybody holds the secret: whoever comes after a crash can revoke it.
+                    self.leased = True
                     self._record_lease(name, path, secret.lease)
                 return secret
         asked = ", ".join(f"`{name}`" for name in self._backends)

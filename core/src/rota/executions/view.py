@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -81,8 +81,6 @@ class ExecutionView:
     host: Host
     setters: tuple[str, ...] = ()
     """The `set` tasks of the flow in document order: their outputs lie over `variables`."""
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The names that `collect` has, by iteration scope: every row has them."""
 
 
 @dataclass(slots=True)

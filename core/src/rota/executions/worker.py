@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rota.errors import ExpressionError, RotaError, SecretError, TaskFailed
 from rota.executions.models import Ended, NodeState, Problem, State
-from rota.executions.names import error_names, names_for
+from rota.executions.interpreter.values import BadValue, seconds
+from rota.executions.names import error_names, names_for, no_secret
 from rota.executions.prepare import Prepared
 from rota.executions.run_context import RunContext
-from rota.executions.values import NotJson, dump, map_text, plain
+from rota.executions.values import output_text
 from rota.executions.view import ExecutionView, FrameView
+from rota.flows.templates import is_secret
 
-INLINE_OUTPUT = 256 * 1024
-"""The longest output, in characters of JSON, that is stored with its task run; a longer one is an artifact."""
+LONGEST_MESSAGE = 4000
+"""The longest message of a problem, in characters."""
+WITHOUT_SECRETS = frozenset({"log"})
+"""Task types in whose fields there is no `secret()`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +40,10 @@ class Assignment:
     """The scope whose `errors` the task belongs to."""
     may_start: Callable[[], bool] = lambda: True
     """Asked right before the task starts: false once the driver may no longer run anything."""
+    set_deadline: Callable[[float], None] = lambda due: None
+    """Told the time at which a templated `timeout` is over, in seconds since 1970."""
+    idempotent: bool = False
+    """Whether the task, as it was rendered, may be run again by itself after a loss."""
     stop_reason: str | None = None
     ctx: RunContext | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -72,7 +80,7 @@ def execute(assignment: Assignment) -> Outcome:
     ctx = assignment.begin()
     try:
         return _run(assignment, ctx)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - a task may raise anything, and its thread must live on
         return _failure(assignment, ctx, error)
     finally:
         ctx.end()
@@ -81,53 +89,47 @@ def execute(assignment: Assignment) -> Outcome:
 def _run(assignment: Assignment, ctx: RunContext) -> Outcome:
     prepared, node, attempt = assignment.prepared, assignment.node, assignment.attempt
     task = prepared.instance
-    if task is None or prepared.when is not None:
+    if task is None or prepared.when is not None or prepared.timeout is not None:
         names = _names(assignment, ctx)
         if prepared.when is not None and not prepared.when.condition(names):
             return Outcome(Ended(node, attempt, State.SKIPPED))
-        task = prepared.render(names)
+        if prepared.timeout is not None:
+            _set_deadline(assignment, ctx, prepared.timeout.render(names))
+        task = prepared.render(names, assignment.execution.masker)
+    assignment.idempotent = bool(task.idempotent)
     if not assignment.may_start():
         raise TaskFailed("the server may not start anything any more")
     if ctx.stop_reason is not None:
         return _stopped(assignment, ctx, None)
     result = task.run(ctx)
-    text = None if result is None else _output_text(assignment.execution, result)
+    text = None
+    if result is not None:
+        text = output_text(result, assignment.execution.masker, assignment.execution.host.seal)
     if ctx.stop_reason is not None:
         return _stopped(assignment, ctx, text)
-    return _with_output(assignment, Ended(node, attempt, State.SUCCESS), text)
+    return Outcome(Ended(node, attempt, State.SUCCESS), None if text is None else ctx.stored(text))
+
+
+def _set_deadline(assignment: Assignment, ctx: RunContext, timeout: Any) -> None:
+    if is_secret(timeout):
+        raise ExpressionError("`timeout` uses a secret, which may not steer a flow")
+    due = time.time() + seconds(timeout, "timeout")
+    ctx.deadline = datetime.fromtimestamp(due, UTC)
+    assignment.set_deadline(due)
 
 
 def _names(assignment: Assignment, ctx: RunContext) -> dict[str, Any]:
     def secret(name: str, *, fresh: bool = False) -> Any:
         return assignment.execution.secrets.get(name, ctx, fresh=fresh)
 
+    type_name = assignment.prepared.step.type
     return names_for(
         assignment.execution,
         assignment.frame,
-        secret,
-        task={"id": assignment.node, "type": assignment.prepared.step.type, "attempt": assignment.attempt},
+        no_secret(f"in `{type_name}`: everybody may read it") if type_name in WITHOUT_SECRETS else secret,
+        task={"id": assignment.node, "type": type_name, "attempt": assignment.attempt},
         error=error_names(assignment.failed_scope),
     )
-
-
-def _output_text(execution: ExecutionView, result: Any) -> str:
-    mask = execution.masker
-    if mask:
-        result = map_text(plain(result), mask)
-    try:
-        return dump(result, execution.host.seal)
-    except NotJson as error:
-        raise TaskFailed(f"the task returned something that cannot be stored: {error}", retryable=False) from None
-
-
-def _with_output(assignment: Assignment, ended: Ended, text: str | None) -> Outcome:
-    if text is None or len(text) <= INLINE_OUTPUT:
-        return Outcome(ended, text)
-    artifacts = assignment.execution.host.artifacts(assignment.execution.id, assignment.frame.path, assignment.node)
-    with artifacts.writer("output.json") as writer:
-        writer.write(text.encode("utf-8"))
-    stored = {"uri": writer.artifact.uri, "size": writer.artifact.size}
-    return Outcome(ended, json.dumps({"$output": stored}, separators=(",", ":")))
 
 
 def _stopped(assignment: Assignment, ctx: RunContext, text: str | None) -> Outcome:
@@ -139,27 +141,29 @@ def _stopped(assignment: Assignment, ctx: RunContext, text: str | None) -> Outco
     else:
         state, kind, message = State.CANCELLED, "cancel", "it was cancelled"
     problem = Problem(kind, message, ctx.task_run_id, key_of(assignment.frame), assignment.attempt)
-    rerun = state is State.LOST and bool(assignment.prepared.known_idempotent)
+    rerun = state is State.LOST and assignment.idempotent
     ended = Ended(assignment.node, assignment.attempt, state, problem, rerun)
-    return _with_output(assignment, ended, text if text is not None else ctx.partial)
+    return Outcome(ended, ctx.stored(text) if text is not None else ctx.partial)
 
 
 def _failure(assignment: Assignment, ctx: RunContext, error: BaseException) -> Outcome:
     if ctx.stop_reason is not None:
         return _stopped(assignment, ctx, ctx.partial)
-    problem = problem_of(error, ctx.task_run_id, key_of(assignment.frame), assignment.attempt, assignment.execution)
-    if isinstance(error, RotaError):
-        ctx.log.error(problem.message)
-    else:
-        for line in "".join(traceback.format_exception(error)).rstrip().splitlines():
-            ctx.log.error(line)
+    execution = assignment.execution
     text = ctx.partial
     if isinstance(error, TaskFailed) and error.output is not None:
         try:
-            text = _output_text(assignment.execution, error.output)
+            text = output_text(error.output, execution.masker, execution.host.seal)
         except TaskFailed as worse:
             ctx.log.warning(worse.message)
-    return _with_output(assignment, Ended(assignment.node, assignment.attempt, State.FAILED, problem), text)
+    problem = problem_of(error, ctx.task_run_id, key_of(assignment.frame), assignment.attempt, execution)
+    if isinstance(error, RotaError):
+        ctx.log.error(problem.message)
+    else:
+        for line in _traceback(error):
+            ctx.log.error(line)
+    ended = Ended(assignment.node, assignment.attempt, State.FAILED, problem)
+    return Outcome(ended, None if text is None else ctx.stored(text))
 
 
 def problem_of(error: BaseException, task: str, target: str, attempt: int, execution: ExecutionView) -> Problem:
@@ -168,14 +172,28 @@ def problem_of(error: BaseException, task: str, target: str, attempt: int, execu
     kind = type(error).__name__
     if isinstance(error, TaskFailed):
         retryable = error.retryable is not False
-    elif isinstance(error, ExpressionError):
+    elif isinstance(error, (ExpressionError, BadValue)):
         kind, retryable = "template", False
     elif isinstance(error, SecretError):
         retryable = error.retryable
-    message = str(error) or kind
-    if len(message) > 4000:
-        message = message[:4000] + " …"
-    return Problem(kind, execution.masker(message), task, target, attempt, retryable)
+    message = execution.masker(_text_of(error) or kind)
+    if len(message) > LONGEST_MESSAGE:
+        message = message[:LONGEST_MESSAGE] + " …"
+    return Problem(kind, message, task, target, attempt, retryable)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as worse:  # noqa: BLE001 - an error of a plugin may not even have a text
+        return f"{type(error).__name__}, whose text cannot be had: {type(worse).__name__}"
+
+
+def _traceback(error: BaseException) -> list[str]:
+    try:
+        return "".join(traceback.format_exception(error)).rstrip().splitlines()
+    except Exception:  # noqa: BLE001
+        return [_text_of(error)]
 
 
 def key_of(frame: FrameView) -> str:

@@ -124,21 +124,21 @@ class Executions:
                 self._app.store.notify(conn, "executions")
             return str(row["id"])
         conductor = self._app.conductor()
+        # Rendering, and storing files that are inputs, is not for the conductor's thread.
+        revision = conductor.revisions.get(None, revision_id, namespace)
+        row = execution_row(
+            self._resources,
+            revision,
+            inputs,
+            mode=mode,
+            owner=conductor.id,
+            labels=labels,
+            trigger=trigger,
+            author=author,
+        )
 
         def begin() -> str:
-            with self._app.store.read() as conn:
-                revision = conductor.revisions.get(conn, revision_id, namespace)
-                row = execution_row(
-                    self._resources,
-                    revision,
-                    inputs,
-                    mode=mode,
-                    owner=conductor.id,
-                    labels=labels,
-                    trigger=trigger,
-                    author=author,
-                )
-                live = conductor.lifecycle.adopt_row(conn, row)
+            live = conductor.lifecycle.adopt_row(None, row)
             conductor.driver.batch.first.append(lambda conn: executions.insert(conn, row))
             conductor.lifecycle.begin(live)
             return live.id
@@ -189,7 +189,7 @@ class Executions:
             return executions.page(conn, before=at, **filters)
 
     def revision(self, id: str) -> Row | None:
-        """Return the revision that an execution runs: `number` (None for a draft), `source`, `files`, …"""
+        """Return the revision that an execution runs: `number` (None for a draft), `source`, `files` and more."""
         from rota.store import flows
 
         with self._app.store.read() as conn:
@@ -250,9 +250,8 @@ class Executions:
         with self._app.store.read() as conn:
             return logs.page(conn, id, **filters)
 
-    def follow_logs(self, id: str, *, interval: float = 0.2, **filters: Any) -> Iterator[Rows]:
-        """Yield pages of log lines as they come, until the execution has ended."""
-        after = 0
+    def follow_logs(self, id: str, *, after: int = 0, interval: float = 0.2, **filters: Any) -> Iterator[Rows]:
+        """Yield pages of log lines after the line `after` as they come, until the execution has ended."""
         while True:
             ended = self.get(id)["state"] in ENDED
             while page := self.logs(id, after=after, **filters):

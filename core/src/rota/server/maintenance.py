@@ -29,7 +29,11 @@ class Maintenance:
         """Make a new key, encrypt everything anew with it, drop the old ones; return how many values changed."""
         from rota.store.rotation import rotate
 
-        return rotate(self._app.store, self._app.resources.keyring)
+        keyring = self._app.resources.keyring
+        keyring.add_key()
+        count = rotate(self._app.store, keyring)
+        keyring.drop_old_keys()
+        return count
 
     def migrate(self) -> tuple[str | None, str]:
         """Bring the schema up to date; return the revisions before (None: it was empty) and after. Raises StoreError."""

@@ -14,12 +14,14 @@ import sqlalchemy as sa
 
 from rota.store.engine import Store, now
 from rota.store.presence import Presence, claim
+from rota.store.sqlite import raw
 from rota.store.tables import conductors, executions
 
 _c, _e = conductors.c, executions.c
 _MINE = (_c.id == sa.bindparam("b_id"), _c.epoch == sa.bindparam("b_epoch"))
 _CLOCK: sa.ColumnElement[float] = sa.literal_column("extract(epoch FROM clock_timestamp())::float8", sa.Double())
 _CHECK = sa.update(conductors).where(*_MINE).values(batch=sa.bindparam("b_batch"))
+_CHECK_SQLITE = "UPDATE conductors SET batch = ? WHERE id = ? AND epoch = ?"
 _WAITING = """
     (SELECT count(*) FROM commands AS c JOIN executions AS e ON e.id = c.execution_id
       WHERE c.applied_at IS NULL AND e.owner = :id) AS commands,
@@ -29,8 +31,10 @@ _WAITING = """
 # On SQLite the lease is the presence: there is nothing to write.
 _RENEW_SQLITE = sa.text(f"SELECT {_WAITING} FROM conductors WHERE id = :id AND epoch = :epoch")  # noqa: S608
 _RENEW_POSTGRES = sa.text(
-    "UPDATE conductors SET expires_at = extract(epoch FROM clock_timestamp())::float8 + :ttl"
-    f" WHERE id = :id AND epoch = :epoch RETURNING {_WAITING}"
+    f"""
+    UPDATE conductors SET expires_at = extract(epoch FROM clock_timestamp())::float8 + :ttl
+    WHERE id = :id AND epoch = :epoch RETURNING {_WAITING}
+    """  # noqa: S608
 )
 
 
@@ -92,6 +96,8 @@ def renew(conn: sa.Connection, conductor_id: str, epoch: int, ttl: float) -> Ren
 
 def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int) -> bool:
     """Write the number of this transaction's batch, and keep adopters out until it ends; False: the epoch is over."""
+    if conn.dialect.name == "sqlite":  # every transaction begins with it: past SQLAlchemy it costs a tenth
+        return int(raw(conn).execute(_CHECK_SQLITE, (batch, conductor_id, epoch)).rowcount) > 0
     return conn.execute(_CHECK, {"b_id": conductor_id, "b_epoch": epoch, "b_batch": batch}).rowcount > 0
 
 

@@ -127,7 +127,10 @@ class Store:
             yield sqlite.raw(conn)
 
     def changed(self) -> bool:
-        """Whether another process has committed (PostgreSQL: has called `notify`) since this was last asked."""
+        """Whether another process has committed (PostgreSQL: has called `notify`) since this was last asked.
+
+        At first it is true once, since nobody knows what happened before.
+        """
         with failures.translated(self.where):
             return self._watching().changed()
 

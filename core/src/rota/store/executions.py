@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store.bulk import Bulk, Row
+from rota.store.bulk import Bulk, BulkUpdate, Row
 from rota.store.engine import serialize
 from rota.store.tables import execution_labels, executions
 
@@ -21,11 +21,7 @@ _DEFAULTS: dict[str, Any] = dict.fromkeys(
 ) | {"run": 1, "mode": "server", "adoptions": 0, "language": 1}
 _INSERT, _LABEL = Bulk(executions), Bulk(execution_labels, ignore=True)
 _CHANGES = ("state", "run", "owner", "problem", "outputs", "started_at", "ended_at")
-_SAVE = (
-    sa.update(executions)
-    .where(_e.id == sa.bindparam("b_id"))
-    .values({name: sa.bindparam(f"b_{name}", type_=_e[name].type) for name in _CHANGES})
-)
+_SAVE = BulkUpdate(executions, key=("id",), values=_CHANGES)
 _GET = sa.select(executions).where(_e.id == sa.bindparam("id"))
 _OF_OWNER = (
     sa.select(executions).where(_e.owner == sa.bindparam("owner"), _e.ended_at.is_(None)).order_by(_e.created_at, _e.id)
@@ -100,8 +96,7 @@ def update(conn: sa.Connection, execution_id: str, **values: Any) -> bool:
 
 def save(conn: sa.Connection, rows: Sequence[Row]) -> None:
     """Set `state, run, owner, problem, outputs, started_at, ended_at` of executions; every row has all, and `id`."""
-    if rows:
-        conn.execute(_SAVE, [{f"b_{name}": row[name] for name in ("id", *_CHANGES)} for row in rows])
+    _SAVE(conn, rows)
 
 
 def page(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from rota.store.bulk import upsert
 from rota.store.columns import dumps
 from rota.store.engine import serialize
 from rota.store.executions import within
@@ -145,8 +145,7 @@ def _add(
 
 def _store_files(conn: sa.Connection, content: Mapping[str, bytes]) -> None:
     serialize(conn, "files")  # a purge must not remove what a revision is about to name
-    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(files).on_conflict_do_nothing()
+    statement = upsert(conn, files).on_conflict_do_nothing()
     for data in content.values():
         conn.execute(statement, {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "content": data})
 

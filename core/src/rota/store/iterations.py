@@ -7,18 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store.bulk import Bulk, Row
+from rota.store.bulk import Bulk, BulkUpdate, Row
 from rota.store.tables import iterations
 
 _i = iterations.c
 _KEY = ("execution_id", "path", "node", "idx")
 _ENDS = ("state", "problem", "collected", "started_at", "ended_at")
 _INSERT = Bulk(iterations, columns=(*_KEY, "key", "item", "lock_key", *_ENDS))
-_SAVE = (
-    sa.update(iterations)
-    .where(*(_i[name] == sa.bindparam(f"b_{name}") for name in _KEY))
-    .values({name: sa.bindparam(f"b_{name}", type_=_i[name].type) for name in _ENDS})
-)
+_SAVE = BulkUpdate(iterations, key=_KEY, values=_ENDS)
 _NODE = (
     _i.execution_id == sa.bindparam("execution_id"),
     _i.path == sa.bindparam("path"),
@@ -38,8 +34,7 @@ def insert_many(conn: sa.Connection, rows: Iterable[Row]) -> None:
 
 def save_ends(conn: sa.Connection, rows: Sequence[Row]) -> None:
     """Set `state, problem, collected, started_at, ended_at` of many iterations: at their start, end and restart."""
-    if rows:
-        conn.execute(_SAVE, [{f"b_{name}": row[name] for name in (*_KEY, *_ENDS)} for row in rows])
+    _SAVE(conn, rows)
 
 
 def get(conn: sa.Connection, execution_id: str, path: str, node: str, idx: int) -> dict[str, Any] | None:

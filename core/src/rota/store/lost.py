@@ -13,7 +13,7 @@ OVER = ("success", "warning", "failed", "cancelled", "skipped", "lost", "not_sta
 
 
 def mark_lost(conn: sa.Connection, execution_id: str) -> None:
-    """Give every row of an execution that nothing drives any more an end: what ran is lost, what waited never started."""
+    """Give every row of an execution that nothing drives any more an end: lost if it ran, else not started."""
     now = time.time()
     t, i = task_runs.c, iterations.c
     mine = sa.and_(t.execution_id == execution_id, t.state.not_in(OVER))

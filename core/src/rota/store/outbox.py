@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from rota.store.bulk import Bulk, Row
+from rota.store.bulk import Bulk, Row, upsert
 from rota.store.tables import cursors, outbox
 
 _o = outbox.c
@@ -61,8 +60,7 @@ def cursor(conn: sa.Connection, name: str) -> str:
 
 def move(conn: sa.Connection, name: str, position: str) -> None:
     """Store the position of a consumer."""
-    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(cursors).values(name=name, position=position)
+    statement = upsert(conn, cursors).values(name=name, position=position)
     conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"position": position}))
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.store.tables import iterations, logs, task_runs
 
 _t, _i, _l = task_runs.c, iterations.c, logs.c
-_ID = sa.bindparam("execution_id")
+_ID: sa.BindParameter[str] = sa.bindparam("execution_id")
 _TASKS = sa.select(_t.node, _t.state, sa.func.count()).where(_t.execution_id == _ID).group_by(_t.node, _t.state)
 _ITERATIONS = sa.select(_i.node, _i.state, sa.func.count()).where(_i.execution_id == _ID).group_by(_i.node, _i.state)
 _ENDED = (

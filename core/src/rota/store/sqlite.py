@@ -93,7 +93,7 @@ class Watch:
         self._wal, self._connection = path.with_name(path.name + "-wal"), connection
         self._seen: tuple[int, int] | None = None
         self._looked = 0.0
-        self._version = self._data_version()
+        self._version = -1  # what was there before counts as news, once
 
     def changed(self) -> bool:
         """Whether another process has committed since this was last asked."""

@@ -7,13 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store.bulk import Bulk, Row
+from rota.store.bulk import Bulk, Line, Row
 from rota.store.tables import attempts, task_runs
 
 _t = task_runs.c
 _KEY = ("execution_id", "path", "node")
 _CHANGING = tuple(column.name for column in task_runs.c if column.name not in _KEY)
 _SAVE = Bulk(task_runs, update=_CHANGING, keep=("output", "progress", "plugin", "pid", "queued_at", "started_at"))
+LINE = tuple(column.name for column in task_runs.c if column.name not in {"progress", "pid", "queued_at"})
+"""The columns of `save_lines`, in order."""
+_SAVE_LINES = Bulk(task_runs, columns=LINE, update=LINE[len(_KEY) :], keep=("output", "plugin", "started_at"))
 _SAVE_ATTEMPTS = Bulk(attempts, update=("state", "problem", "started_at", "ended_at"))
 _LIGHT = [column for column in _t if column.name != "output"]
 _NODE = (
@@ -32,6 +35,11 @@ _PROGRESS = sa.update(task_runs).where(*_WHERE).values(progress=sa.bindparam("b_
 def save(conn: sa.Connection, rows: Sequence[Row]) -> None:
     """Insert or replace task runs, all columns of each. An `output` (JSON text) of None leaves what is there."""
     _SAVE(conn, rows)
+
+
+def save_lines(conn: sa.Connection, lines: Sequence[Line]) -> None:
+    """Insert or replace task runs, given as tuples of the columns `LINE`, JSON as text; otherwise as `save` does."""
+    _SAVE_LINES.lines(conn, lines)
 
 
 def save_attempts(conn: sa.Connection, rows: Sequence[Row]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from rota.store.bulk import Bulk
+from rota.store.bulk import Bulk, upsert
 from rota.store.tables import firings, triggers
 
 _t, _f = triggers.c, firings.c
@@ -61,7 +60,6 @@ def fire(
 
     `key` is the planned instant in UTC, or the key of the event.
     """
-    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
     row = {"namespace": namespace, "flow": flow, "trigger": trigger, "kind": kind, "key": key}
-    statement = insert(firings).values(**row, execution_id=execution_id, created_at=at)
+    statement = upsert(conn, firings).values(**row, execution_id=execution_id, created_at=at)
     return conn.execute(statement.on_conflict_do_nothing().returning(_f.key)).one_or_none() is not None

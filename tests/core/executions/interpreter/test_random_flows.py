@@ -7,22 +7,17 @@ from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rota.executions.interpreter.frame import Frame
 from rota.executions.interpreter.program import Node
 from rota.executions.models import (
-    AskPerson,
-    Cancel,
     FrameEnded,
-    LimitsChanged,
     Open,
     Restart,
     Run,
     Start,
     State,
-    Stop,
-    StopFrame,
-    Withdraw,
 )
 from rota.flows.models import Fleet, Foreach, Step
 from tests.core.executions.interpreter.random_flows import made_up
@@ -35,8 +30,9 @@ CHECKED = settings(deadline=None, max_examples=150, suppress_health_check=list(H
 class Watch:
     """Looks at every event and command of a world, and objects to what may not be."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, crashes: bool = False) -> None:
         self.world = world
+        self.reruns = int(crashes)
         self.runs: Counter[tuple[Any, ...]] = Counter()
         self.frame_starts: Counter[str] = Counter()
         self.open: dict[tuple[str, str], set[int]] = {}
@@ -62,7 +58,7 @@ class Watch:
         allowed = 2 if retry is None else 4
         if retry is None and "rerun" not in str(self.world.script.outcomes.get(run.node)):
             allowed = 2 if node.on_lost == "retry" else 1
-        assert self.runs[path, run.node, self.frame_starts[path], rounds] <= allowed
+        assert self.runs[path, run.node, self.frame_starts[path], rounds] <= allowed + self.reruns
         for one in line(node):
             self.in_order(frame, one)
 
@@ -131,12 +127,13 @@ def check_scope(frame: Frame, node: Node) -> None:
         assert all(child in allowed for child in children), f"{node} hides a failure"
 
 
-def run(made: Made, *, rebuild: bool, cancel_at: int | None = None) -> World:
+def run(made: Made, *, rebuild: bool, meanwhile: str = "") -> World:
+    """Run a flow; `meanwhile` names a method of the world that is called at some time."""
     flow, script, random = made
     world = World(flow, script, pick=random.randrange, rebuild=rebuild)
-    Watch(world)
-    if cancel_at is not None:
-        world.later(0, ("cancel",), world.cancel)
+    Watch(world, crashes=meanwhile == "crash")
+    if meanwhile:
+        world.later(0, (meanwhile,), getattr(world, meanwhile))
     return world.run()
 
 
@@ -155,9 +152,34 @@ def test_it_goes_on_the_same_way_when_rebuilt_after_any_event(made: Made) -> Non
 @CHECKED
 @given(made_up())
 def test_it_ends_when_it_is_cancelled_at_any_time(made: Made) -> None:
-    world = run(made, rebuild=True, cancel_at=0)
+    world = run(made, rebuild=True, meanwhile="cancel")
     settled(world)
     assert world.state is not State.NOT_STARTED
+
+
+@CHECKED
+@given(made_up())
+def test_it_goes_on_after_a_crash_at_any_time(made: Made) -> None:
+    settled(run(made, rebuild=False, meanwhile="crash"))
+
+
+@CHECKED
+@given(made_up())
+def test_it_ends_when_limits_are_changed_at_any_time(made: Made) -> None:
+    settled(run(made, rebuild=True, meanwhile="change_limits"))
+
+
+@CHECKED
+@given(made_up(), st.randoms(use_true_random=False))
+def test_restarts_of_picked_iterations_end(made: Made, random: Random) -> None:
+    world = run(made, rebuild=True)
+    for _ in range(2):
+        if world.state in (State.SUCCESS, State.WARNING):
+            return
+        nodes = world.frames[""].states
+        picked = {id: [[0, random.randrange(3)]] for id in nodes if "n" in nodes[id].data}
+        world.restart(Restart(picked, everything=random.random() < 0.2))
+        settled(world)
 
 
 @CHECKED

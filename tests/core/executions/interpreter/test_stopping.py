@@ -21,7 +21,7 @@ from tests.core.executions.interpreter.steps import (
     task,
     tasks,
 )
-from tests.core.executions.interpreter.world import Script, World
+from tests.core.executions.interpreter.world import Script
 
 CANCEL: list[tuple[str, list[Step | str], Script, str, str]] = [
     # name, steps (cancelled after 0.5 s), script, what runs, states
@@ -304,7 +304,12 @@ EXIT: list[tuple[str, list[Step | str], str, str]] = [
     ),
     (
         "what runs beside it is stopped",
-        [parallel("p", "a", step("exit", "x", when="c"), "b", concurrency=2), "c"],
+        [
+            parallel(
+                "p", "a", sequential("s", step("sleep", "y", duration=0.5), step("exit", "x")), "b", concurrency=2
+            ),
+            "c",
+        ],
         "a",
         "p=cancelled a=cancelled x=success b=not_started c=not_started",
     ),

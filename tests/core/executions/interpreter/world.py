@@ -28,6 +28,7 @@ from rota.executions.models import (
     Event,
     Finish,
     FrameEnded,
+    LimitsChanged,
     LockGranted,
     LockQueued,
     LockRefused,
@@ -52,7 +53,7 @@ from rota.executions.models import (
     Withdraw,
     WithdrawFrame,
 )
-from rota.flows.models import Flow, Fleet, Foreach
+from rota.flows.models import Fleet, Flow, Foreach
 
 Outcome = str | Problem
 """How an attempt ends: a state, `rerun` (lost, but idempotent), or the problem it fails with."""
@@ -104,7 +105,6 @@ class World:
         self.names: dict[str, str] = {"": ""}
         self.parents: dict[str, tuple[str, str, int]] = {}
         self.rows: dict[str, dict[str, str]] = {}
-        self.ended: dict[str, State] = {}
         self.pending: list[Happening] = []
         self.queue: list[tuple[str, str, int, bool]] = []
         self.busy: set[tuple[str, str]] = set()
@@ -115,6 +115,7 @@ class World:
         self.asked: list[str] = []
         self.log: list[str] = []
         self.finish: Finish | None = None
+        self.ended_at = -1.0
         self.watch: Callable[[str, Any], None] = lambda path, message: None
 
     # --- what tests look at
@@ -155,6 +156,8 @@ class World:
 
     def go_on(self, until: float = float("inf")) -> World:
         for _ in range(200_000):
+            if not any(one.due <= self.now for one in self.pending):
+                self.hand_out()
             if not self.pending:
                 return self
             at = self.pick(len(self.pending)) if self.pick else self._first()
@@ -176,6 +179,30 @@ class World:
     def cancel(self) -> World:
         self.feed("", Cancel())
         return self
+
+    def crash(self) -> None:
+        """Lose all that is in memory alone; go on from the rows: what ran is lost, what was asked is asked again."""
+        forgotten = ("run", "queued", "eval", "lock", "sub")
+        self.pending = [one for one in self.pending if not one.key or one.key[0] not in forgotten]
+        self.queue.clear()
+        self.busy.clear()
+        for path, frame in self.frames.items():
+            states = [node_state_from_json(json.loads(row)) for row in self.rows[path].values()]
+            self.frames[path] = Frame.load(frame.program, states)
+        for path, frame in self.frames.items():
+            for node, attempt in frame.running():
+                self.send(path, Ended(node, attempt, State.LOST, rerun=attempt % 2 == 0), key=("run", path, node))
+            for command in frame.resume():
+                if isinstance(command, Acquire) and ("lock", path, command.node, command.index) in self.wants:
+                    self._answer(path, command)
+                elif isinstance(command, (Run, Withdraw, Evaluate, Acquire, StartSubflow, StopSubflow)):
+                    self.carry_out(path, command)
+
+    def change_limits(self) -> None:
+        """Have more and fewer places and failures in whatever runs."""
+        for path, frame in list(self.frames.items()):
+            for at, node in enumerate(list(frame.lives)):
+                self.send(path, LimitsChanged(node, max_parallel=3 - at % 3, max_failures=at % 4))
 
     def _first(self) -> int:
         return min(range(len(self.pending)), key=lambda at: (self.pending[at].due, self.pending[at].number))
@@ -210,7 +237,6 @@ class World:
         for command in commands:
             self.watch(path, command)
             self.carry_out(path, from_json(json.loads(json.dumps(to_json(command)))))
-        self.hand_out()
 
     def store(self, path: str, frame: Frame) -> None:
         rows = self.rows.setdefault(path, {})
@@ -276,7 +302,7 @@ class World:
         attempt = self.frames[path].states[command.node].attempt
         self.queue = [one for one in self.queue if one[:2] != (path, command.node)]
         self.forget(("queued", path, command.node))
-        self.send(path, Ended(command.node, attempt, State.NOT_STARTED))
+        self.send(path, Ended(command.node, attempt, State.NOT_STARTED), key=("queued", path, command.node))
 
     def _stop(self, path: str, command: Stop) -> None:
         full = join(path, command.node)
@@ -290,11 +316,11 @@ class World:
         node = self.frames[path].nodes[command.node]
         expressions = node.expressions(command.stage)
         assert expressions, "nothing to evaluate"
-        full = join(path, command.node)
+        full, key = join(path, command.node), ("eval", path, command.node)
         answer = self.script.answers.get(full, self.script.answers.get(command.node, {}))
         problem = self.script.broken.get(full, self.script.broken.get(command.node))
         if problem is not None:
-            self.send(path, Evaluated(command.node, command.stage, problem=problem))
+            self.send(path, Evaluated(command.node, command.stage, problem=problem), key=key)
             return
         values = {name: answer.get(name, raw) for name, raw in expressions.items()}
         for name, default in (("when", True), ("condition", True), ("until", True)):
@@ -305,7 +331,7 @@ class World:
             values["count"] = answer.get("count", len(literal_items(node)))
         if isinstance(values.get("until"), list):
             values["until"] = values["until"][self.parents[path][2]]
-        self.send(path, Evaluated(command.node, command.stage, values))
+        self.send(path, Evaluated(command.node, command.stage, values), key=key)
 
     # --- timers
 
@@ -352,10 +378,15 @@ class World:
             line.insert(1, holder)
         else:
             line.append(holder)
+        self._answer(path, command)
+
+    def _answer(self, path: str, command: Acquire) -> None:
+        holder = ("lock", path, command.node, command.index)
+        line = self.locks[self.wants[holder]]
         if line[0] == holder or line[0] in self._around(path, command.node):
             self.send(path, LockGranted(command.node, command.index), key=holder)
         elif command.index is not None:
-            self.send(path, LockQueued(command.node, command.index))
+            self.send(path, LockQueued(command.node, command.index), key=holder)
 
     def _around(self, path: str, node: str) -> set[Key]:
         """Who else holds a lock on behalf of `node`: the scopes around it."""
@@ -417,6 +448,7 @@ class World:
         if not path:
             assert self.finish is None
             self.finish = command
+            self.ended_at = self.now
             return
         parent, node, index = self.parents[path]
         problem = command.problem
@@ -446,7 +478,7 @@ class World:
 
     def _stopsubflow(self, path: str, command: StopSubflow) -> None:
         if self.forget(("sub", path, command.node)):
-            self.send(path, SubflowEnded(command.node, State.CANCELLED))
+            self.send(path, SubflowEnded(command.node, State.CANCELLED), key=("sub", path, command.node))
 
     def held_locks(self) -> Counter[str]:
         return Counter(key for key, line in self.locks.items() if any(one[0] == "lock" for one in line))
@@ -473,7 +505,7 @@ def plain(commands: list[Any]) -> list[dict[str, Any]]:
 
 def image(frame: Frame) -> Any:
     """All that two frames must have in common to go on the same way."""
-    nodes = sorted((json.dumps(node, sort_keys=True) for node in frame.snapshot()["nodes"]))
+    nodes = sorted(json.dumps(node, sort_keys=True) for node in frame.snapshot()["nodes"])
     resume = sorted(json.dumps(command, sort_keys=True) for command in plain(frame.resume()))
     holds = {name: count for name, count in frame.holds.items() if count}
     return nodes, resume, sorted(frame.running()), frame.begun, frame.ended, holds

@@ -30,10 +30,10 @@ def print_summary(app: Application, row: Row) -> None:
     outputs = records.public(row["outputs"])
     for name, value in (outputs or {}).items():
         say(f"  {name}: {first_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))}")
-    id = short_id(row["id"])
-    say(f"logs:    {command_line(f'executions logs {id}')}")
+    short = short_id(row["id"])
+    say(f"logs:    {command_line(f'executions logs {short}')}")
     if state in ("failed", "cancelled", "warning"):
-        say(f"restart: {command_line(f'executions restart {id}')}")
+        say(f"restart: {command_line(f'executions restart {short}')}")
 
 
 def failed_runs(app: Application, id: str, most: int = _MOST) -> list[Row]:

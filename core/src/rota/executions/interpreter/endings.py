@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rota.executions.interpreter.frame import Frame
     from rota.executions.interpreter.program import Node
 
-KEPT = ("on", "lost", "left", "block", "n", "values", "index", "todo", "sub", "run")
+KEPT = ("on", "lost", "left", "block", "n", "values", "index", "todo", "sub", "run", "begun")
 """What a restart wants to know of a node that has ended."""
 
 

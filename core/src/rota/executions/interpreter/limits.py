@@ -12,7 +12,7 @@ from rota.flows.models import Fleet
 if TYPE_CHECKING:
     from rota.executions.interpreter.program import Node
 
-SHARES = ("canary", "batch", "max_parallel", "max_failures")
+LEAST = {"canary": 0, "batch": 1, "max_parallel": 1, "max_failures": 0}
 
 
 @dataclass(slots=True)
@@ -36,7 +36,9 @@ class Limits:
 
 def rendered(values: dict[str, Any]) -> dict[str, Any]:
     """Return the rendered limits among the answers to stage `items`, as they are kept. Raises BadValue."""
-    kept: dict[str, Any] = {name: share(values[name], name) for name in SHARES if name in values}
+    kept: dict[str, Any] = {
+        name: share(values[name], name, least=least) for name, least in LEAST.items() if name in values
+    }
     kept.update({name: seconds(values[name], name) for name in ("wait", "lock_wait") if name in values})
     return kept
 
@@ -50,7 +52,7 @@ def limits_of(node: Node, total: int, values: dict[str, Any]) -> Limits:
         total=total,
         canary=min(total, part(known.get("canary", 0), total)),
         batch=part(batch, total) if batch else total,
-        max_parallel=max(1, part(known.get("max_parallel", 1), total)),
+        max_parallel=part(known.get("max_parallel", 1), total),
         max_failures=known.get("max_failures", 0),
         wait=known.get("wait", 0.0),
         lock_wait=known.get("lock_wait"),

@@ -66,7 +66,7 @@ def finish(frame: Frame, outcome: State, problem: Problem | None, *, until: bool
     """End the frame."""
     state = frame.state(frame.root)
     leaves = "exit" in state.data
-    data: dict[str, Any] = {name: state.data[name] for name in ("left", "block") if name in state.data}
+    data: dict[str, Any] = {name: state.data[name] for name in endings.KEPT if name in state.data}
     if leaves:
         data["exit"] = True
     if until is not None:
@@ -289,7 +289,8 @@ def _last(frame: Frame, node: Node, state: NodeState, outcome: State) -> None:
         state.problem = None if leaving["problem"] is None else problem_from_json(leaving["problem"])
     wanted = node.stages.end
     well = outcome in (SUCCESS, State.WARNING)
-    if wanted and outcome is not State.NOT_STARTED and (well or "collect" in wanted):
+    needed = "collect" in wanted or (well and not (leaving and "until" in wanted))
+    if wanted and needed and outcome is not State.NOT_STARTED:
         state.data["outcome"] = outcome
         state.phase = END
         frame.commands.append(Evaluate(ROOT, "end", lenient=not well or bool(leaving)))

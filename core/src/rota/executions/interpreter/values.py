@@ -89,10 +89,10 @@ def boolean(value: Any, name: str) -> bool:
     return value
 
 
-def share(value: Any, name: str) -> int | str:
+def share(value: Any, name: str, *, least: int = 0) -> int | str:
     """Return a number of targets, or the percentage as text without spaces: `10%`."""
     if not (isinstance(value, str) and value.strip().endswith("%")):
-        return count(value, name)
+        return count(value, name, least=least)
     text = value.strip()[:-1].strip()
     try:
         percent = Fraction(text)

@@ -16,6 +16,7 @@ class Program:
     env: Mapping[str, str]
     stdin: bytes | IO[bytes] | None
     cwd: Path
-    on_line: Callable[[str, str], object]
+    on_line: Callable[[str, str], object] | None
+    on_lines: Callable[[str, list[str]], object] | None
     stdout: IO[bytes] | None
     run_as: str | None

@@ -11,6 +11,7 @@ from rota.flows.checker.shapes import Shape, shape_of_value
 from rota.flows.checker.tree import Site
 from rota.flows.checker.world import RESERVED_COLUMNS, World
 from rota.flows.models import Exit, Fail, Fleet, Foreach, Scope, Switch, TaskStep
+from rota.flows.places import Path
 from rota.flows.similar import did_you_mean, listed
 from rota.flows.task_fields import field_rules
 from rota.flows.templates import RawValue
@@ -32,7 +33,7 @@ def check_scopes(exam: Examination, world: World) -> None:
                 exam.report("restart-unsaid", message, (*site.path, "finally"), hint, key=True)
         if isinstance(step, (Foreach, Fleet)):
             _check_columns(exam, site, step)
-            _check_items(exam, site, step)
+            _check_items(exam, world, site, step)
         if isinstance(step, Fleet):
             _check_expect(exam, site, step)
         if isinstance(step, Switch):
@@ -85,26 +86,28 @@ def _check_columns(exam: Examination, site: Site, step: Foreach | Fleet) -> None
             exam.report("reserved-column", message, (*site.path, "collect", name), "choose another name", key=True)
 
 
-def _check_items(exam: Examination, site: Site, step: Foreach | Fleet) -> None:
-    """Report literal items without a name, or with one that is there twice."""
+def _check_items(exam: Examination, world: World, site: Site, step: Foreach | Fleet) -> None:
+    """Report what is no list, and literal targets without a name, or with one that is there twice."""
     source, name = (step.items, "items") if isinstance(step, Foreach) else (step.targets, "targets")
     path = (*site.path, name)
-    if isinstance(source, (int, float, bool)):
-        exam.report("wrong-type", f"`{name}` of task `{step.id}` must be a list, not {shape_of_value(source).words}",
-                    path)  # fmt: skip
-        return
-    if not isinstance(source, list) or step.key is not None or not isinstance(step, Fleet):
-        return
+    shape = world.shape(source, site) if isinstance(source, str) else shape_of_value(source)
+    if shape.kinds and not shape.kinds & {"array", "object"}:
+        exam.report("wrong-type", f"`{name}` of task `{step.id}` must be a list, not {shape.words}", path)
+    elif isinstance(source, list) and isinstance(step, Fleet) and step.key is None:
+        _check_keys(exam, path, step.id, source)
+
+
+def _check_keys(exam: Examination, path: Path, fleet: str, source: list[Any]) -> None:
     seen: dict[str, int] = {}
     for index, item in enumerate(source):
         key = _default_key(item)
         if key is None:
             if not (isinstance(item, str) and "{{" in item):
-                message = f"targets of `{step.id}` have no name: they are known by their place in the list alone"
+                message = f"targets of `{fleet}` have no name: they are known by their place in the list alone"
                 exam.report("index-as-key", message, path, 'say what names them: `key: "{{ target.… }}"`')
             return
         if seen.setdefault(key, index) != index:
-            message = f"the target `{key}` of `{step.id}` is there twice"
+            message = f"the target `{key}` of `{fleet}` is there twice"
             exam.report("duplicate-target", message, (*path, index), "remove one of the two")
 
 

@@ -1,0 +1,37 @@
+"""`rota executions replay`: runs the same revision with the same inputs as a new execution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rota.cli import options
+from rota.cli.application import author, pass_application
+from rota.cli.formats import short_id
+from rota.cli.output import note, say
+
+if TYPE_CHECKING:
+    from rota.server.application import Application
+
+
+@click.command()
+@options.execution
+@click.option("--detach", is_flag=True, help="Leave it to a server and do not wait.")
+@options.progress
+@pass_application
+def command(app: Application, /, id: str, detach: bool, **shown: Any) -> None:
+    """Run the same revision with the same inputs again, as a new execution.
+
+    A server runs it where the first one was a server's and one is alive, else this process does. --json prints what
+    `rota run --json` prints.
+    """
+    from rota.cli.progress.following import Shown, follow
+
+    new = app.executions.replay(app.executions.resolve(id), author=author())
+    if detach and app.running is None:
+        say(new)
+        return
+    if detach:
+        note(f"no server is alive that could take {short_id(new)}: it runs here")
+    raise click.exceptions.Exit(follow(app, app.executions.watch(new), new, Shown(**shown)))

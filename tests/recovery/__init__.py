@@ -1,0 +1,1 @@
+"""Proves what the engine promises when processes die: random kills, named fail points, two servers, full disks."""

@@ -1,0 +1,112 @@
+"""The plugin of the recovery tests: its tasks write what they do to a ledger that survives every kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from rota import Context, Task, TaskFailed, hookimpl
+
+
+def note(ctx: Context, event: str) -> None:
+    """Append one line to the ledger named by the environment, on disk when this returns."""
+    line = {
+        "execution": ctx.execution_id,
+        "task": ctx.task_run_id,
+        "attempt": ctx.attempt,
+        "event": event,
+        "at": time.monotonic(),
+        "pid": os.getpid(),
+    }
+    ledger = os.open(os.environ["RECOVERY_LEDGER"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(ledger, json.dumps(line).encode() + b"\n")
+        os.fsync(ledger)
+    finally:
+        os.close(ledger)
+
+
+class Once(Task):
+    """Do something that must not be done twice.
+
+    Example:
+        - {id: move, type: ledger.once, seconds: 0.1}
+    """
+
+    seconds: float = 0.0
+    """How long it takes."""
+    fails: int = 0
+    """How many attempts fail."""
+    value: Any = None
+    """What it returns."""
+
+    def run(self, ctx: Context) -> Any:
+        note(ctx, "start")
+        ctx.cancelled.wait(self.seconds)
+        if ctx.cancelled.is_set():
+            note(ctx, "stopped")
+            return None
+        note(ctx, "end")
+        if ctx.attempt <= self.fails:
+            raise TaskFailed(f"attempt {ctx.attempt} fails")
+        return {"value": self.value}
+
+
+class Again(Once):
+    """Do something that may be done again.
+
+    Example:
+        - {id: copy, type: ledger.again, seconds: 0.1}
+    """
+
+    idempotent: ClassVar[bool] = True
+
+
+class Stubborn(Once):
+    """Do something that does not listen when it is told to end.
+
+    Example:
+        - {id: stuck, type: ledger.stubborn, until: /tmp/go-on}
+    """
+
+    until: str
+    """It ends when this file is there."""
+
+    def run(self, ctx: Context) -> Any:
+        note(ctx, "start")
+        while not os.path.exists(self.until):  # noqa: PTH110 - starts quickly
+            time.sleep(0.01)
+        note(ctx, "end")
+        return {"value": self.value}
+
+
+class Child(Task):
+    """Run a shell that writes to the ledger itself, sleeps, and writes again.
+
+    Example:
+        - {id: program, type: ledger.child, seconds: 1}
+    """
+
+    idempotent: ClassVar[bool] = True
+    seconds: float = 0.0
+    """How long it takes."""
+
+    def run(self, ctx: Context) -> Any:
+        line = '{"execution": "%s", "task": "%s", "attempt": %d, "event": "%%s", "at": 0, "pid": %%d}\\n'
+        line %= (ctx.execution_id, ctx.task_run_id, ctx.attempt)
+        say = f"printf '{line}' $1 $$ >> \"$RECOVERY_LEDGER\""
+        script = f"say() {{ {say}; }}; say start; sleep {self.seconds}; say end"
+        result = ctx.process(["sh", "-c", script], env={"RECOVERY_LEDGER": os.environ["RECOVERY_LEDGER"]})
+        if ctx.cancelled.is_set():
+            return None
+        if result.exit_code:
+            raise TaskFailed(f"exit code {result.exit_code}")
+        return {"value": "child"}
+
+
+@hookimpl
+def register_task_types() -> Iterable[type[Task]]:
+    return [Once, Again, Stubborn, Child]
