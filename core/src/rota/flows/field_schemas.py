@@ -47,10 +47,14 @@ def fields_schema(cls: type[BaseModel], name: str, definitions: Schema) -> Schem
         definitions[f"{name}:{inner}"] = _parts(schema)
     known = own.get("properties", {})
     fields = {info.alias or field: info for field, info in cls.model_fields.items()}
+    required = [field for field, info in fields.items() if info.is_required()]
     properties = {
         field: known.get(field, {}) if field in rules.raw else with_templates(known.get(field, {})) for field in fields
     }
-    return {"properties": properties, "required": [field for field, info in fields.items() if info.is_required()]}
+    for field in required:
+        text = properties[field].get("description", "")
+        properties[field] = {**properties[field], "description": f"{text}\n\nRequired.".strip()}
+    return {"properties": properties, "required": required}
 
 
 def with_templates(schema: Schema) -> Schema:

@@ -74,7 +74,8 @@ def _plugin_types(
             "description": "\n\n".join(filter(None, [summary, description, f"```yaml\n{example}\n```" * bool(example)])),
             "type": "object",
             "properties": {**common["properties"], "type": {"const": name}, **own["properties"]},
-            "required": [*common["required"], *own["required"]],
+            # `defaults`, the flow's or the namespace's, may give a field that the task type requires.
+            "required": [*common["required"], *(own["required"] if kind == "trigger" else ())],
             "additionalProperties": False,
         }
         found[name] = (f"{prefix}:{name}", summary)
