@@ -29,7 +29,7 @@ from rota.conductor.logbuffer import LogBuffer
 from rota.conductor.ownership import LeaseLost, Ownership
 from rota.conductor.recovery import Recovery
 from rota.conductor.revisions import Revisions
-from rota.conductor.workers import Workers
+from rota.conductor.workers import RETIRED, Workers
 from rota.errors import StoreError
 from rota.executions.models import Ended, Evaluated, Problem, State
 from rota.executions.worker import Outcome, execute
@@ -221,6 +221,7 @@ class Conductor:
             driver.batch = Batch()
             if batch:
                 self._commit(batch)
+                self.host.recent.take_in(batch.task_runs)
             for job in given:
                 self._give(job)
             for do in batch.after:
@@ -247,12 +248,11 @@ class Conductor:
         else:
             self.workers.give(lambda: self._work(job))
 
-    def _work(self, attempt: Attempt) -> None:
+    def _work(self, attempt: Attempt) -> object:
         assert attempt.assignment is not None
         outcome = execute(attempt.assignment)
         self._inbox.put((self._attempt_done, (attempt, outcome)))
-        if attempt.abandoned:
-            self.workers.retire()
+        return RETIRED if attempt.abandoned else None
 
     def _commit(self, batch: Batch) -> None:
         delay = 0.05
@@ -312,7 +312,7 @@ class Conductor:
             self.lifecycle.create_subflow(frame, event.node, job.rendered, event.problem)
             return
         if job.rendered is not None:
-            frame.rendered[event.node] = job.rendered
+            frame.live.rendered[(frame.path, event.node)] = job.rendered
         if event.stage == "end" and event.problem is None:
             if frame.parent is None:
                 event = self.lifecycle.outputs(frame.live, event)

@@ -146,7 +146,8 @@ class Driver:
             return
         assignment = frame.assignments.get(command.node)
         if assignment is not None:
-            self.stop_attempt(frame, command.node, command.reason)
+            # It is the scope's time that is over, where that is the reason: the task is cancelled.
+            self.stop_attempt(frame, command.node, "cancel")
 
     def stop_attempt(self, frame: LiveFrame, node: str, reason: str) -> None:
         """Ask a running attempt to end; it is given up if it has not after the grace."""

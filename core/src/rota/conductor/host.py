@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.conductor.logbuffer import LogBuffer
 from rota.conductor.reaper import Reaper
+from rota.conductor.recent_outputs import RecentOutputs
 from rota.context import Artifacts, ProcessResult
 from rota.errors import ExpressionError
 from rota.executions.values import load, unsealed
@@ -37,6 +38,7 @@ class LocalHost:
         self._lines = lines
         self._grace = grace
         self._reaper = Reaper()
+        self.recent = RecentOutputs()
         self.record_pid: Callable[[RunContext, int, str], None] = lambda *_: None
         self.log = lines.line
         self.log_lines = lines.lines
@@ -44,6 +46,9 @@ class LocalHost:
         self.unseal = resources.unseal
 
     def output(self, execution_id: str, path: str, node: str) -> Any:
+        recent = self.recent.get((execution_id, path, node))
+        if recent is not None:
+            return self._loaded(recent, node)
         with self._store.read() as conn:
             row = task_runs.get(conn, execution_id, path, node)
             if row is None:

@@ -75,6 +75,8 @@ class Lifecycle:
         """Return an execution of ours in memory, its frame still empty. Raises RotaError if it cannot run here."""
         revision = self._revisions.get(conn, row["revision_id"], row["namespace"])
         started = row["started_at"]
+        if started is not None:
+            self._host.recent.forget(row["id"])
         live = Live(
             row["id"],
             {**row, "owner": self._owner},
@@ -191,7 +193,7 @@ class Lifecycle:
     def start_subflow(self, frame: LiveFrame, command: StartSubflow) -> None:
         """Create the execution of a subflow in this turn's transaction, or go on with the one that failed."""
         live, node = frame.live, command.node
-        rendered = frame.rendered.pop(node, None)
+        rendered = live.rendered.pop((frame.path, node), None)
         try:
             with self._resources.store.read() as conn:
                 there = executions.children(conn, live.id, frame.path, node)

@@ -91,6 +91,8 @@ class Live:
     windows: OrderedDict[tuple[str, str, int], list[dict[str, Any]]] = field(default_factory=OrderedDict)
     """Rows of frozen lists, a page at a time, by path, node and number of the page."""
     progressed: bool = False
+    rendered: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """What subflows are about to be started with, by path and node; there may be secrets in it."""
     timed: bool = False
     """Whether it may have timers in the store."""
     locked: bool = False

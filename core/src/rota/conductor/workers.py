@@ -8,6 +8,8 @@ from queue import SimpleQueue
 from typing import Any
 
 Job = Callable[[], Any]
+RETIRED = object()
+"""What a job returns whose thread has been replaced meanwhile: the thread ends."""
 
 
 class Workers:
@@ -42,10 +44,6 @@ class Workers:
         self.busy -= 1
         self._threads -= 1
 
-    def retire(self) -> None:
-        """End the thread that calls this after its job: it had been replaced."""
-        raise SystemExit
-
     def close(self) -> None:
         """End the idle threads."""
         for _ in range(self._threads):
@@ -59,4 +57,5 @@ class Workers:
     def _work(self) -> None:
         get = self._queue.get
         while (job := get()) is not None:
-            job()
+            if job() is RETIRED:
+                return

@@ -31,7 +31,9 @@ class Host(Protocol):
     ) -> None:
         """Take one masked line of the log."""
 
-    def log_lines(self, execution_id: str, path: str, node: str, attempt: int, level: str, lines: Sequence[str]) -> None:
+    def log_lines(
+        self, execution_id: str, path: str, node: str, attempt: int, level: str, lines: Sequence[str]
+    ) -> None:
         """Take many masked lines of the log."""
 
     def kv(self, namespace: str) -> KeyValue: ...

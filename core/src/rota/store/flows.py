@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,10 +63,7 @@ def draft(
 
 def get(conn: sa.Connection, namespace: str, flow: str, *, deleted: bool = False) -> dict[str, Any] | None:
     """Return a flow with its newest revision's `source, files, author, checksum`, or None."""
-    statement = _with_revision(_r.source).where(_f.namespace == namespace, _f.id == flow)
-    if not deleted:
-        statement = statement.where(_f.deleted_at.is_(None))
-    row = conn.execute(statement).one_or_none()
+    row = conn.execute(_newest(deleted), {"namespace": namespace, "flow": flow}).one_or_none()
     return None if row is None else row._asdict()
 
 
@@ -158,6 +156,13 @@ def _set(conn: sa.Connection, namespace: str, flow: str, **values: Any) -> bool:
 def _with_revision(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     chosen = (*flows.c, *columns, _r.files, _r.author, _r.checksum)
     return sa.select(*chosen).join(revisions, _r.id == _f.revision_id)
+
+
+@cache
+def _newest(deleted: bool) -> sa.Select[Any]:
+    """Return the statement of `get`, built once: whatever starts an execution asks it."""
+    statement = _with_revision(_r.source).where(_f.namespace == sa.bindparam("namespace"), _f.id == sa.bindparam("flow"))
+    return statement if deleted else statement.where(_f.deleted_at.is_(None))
 
 
 def _checksum(source: str, content: Mapping[str, bytes]) -> str:

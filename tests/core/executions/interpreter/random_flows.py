@@ -94,7 +94,8 @@ class Maker:
         if self.chance(65):
             return "success"
         final = Problem("Final", "no", retryable=False)
-        return self.random.choice(["failed", "failed", "warning", "skipped", "lost", "rerun", "cancelled", final])
+        outcomes: list[Outcome] = ["failed", "failed", "warning", "skipped", "lost", "rerun", "cancelled", final]
+        return self.random.choice(outcomes)
 
     def ends(self, depth: int) -> dict[str, Any]:
         ends: dict[str, Any] = {}

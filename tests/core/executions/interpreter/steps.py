@@ -16,7 +16,7 @@ def task(id: str, **keys: Any) -> Step:
 
 
 def tasks(ids: str) -> list[Step]:
-    return [task(id) for id in ids.split()]
+    return [task(one) for one in ids.split()]
 
 
 def step(type: str, id: str, **keys: Any) -> Step:
@@ -69,4 +69,4 @@ def states(world: World, ids: str = "") -> str:
     """States as `a=success b=failed`, in the order of the ids, or all of them in that of their names."""
     found = world.states()
     wanted = ids.split() or sorted(found)
-    return " ".join(f"{id}={found.get(id, '-')}" for id in wanted)
+    return " ".join(f"{one}={found.get(one, '-')}" for one in wanted)

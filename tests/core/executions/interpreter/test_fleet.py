@@ -271,7 +271,7 @@ def test_expect_says_what_there_is() -> None:
 def test_a_target_that_waits_for_its_lock_holds_no_place() -> None:
     world = prepare(fleet("f", "a", lock="k{{ key }}", max_parallel=1), script=of(3, locked={":f[0]": 10}))
     order = []
-    world.watch = lambda path, one: (
+    world.watch = lambda _, one: (
         order.append(one) if isinstance(one, (Acquire, LockQueued, LockGranted, Open, Release)) else None
     )
     world.run()
@@ -334,7 +334,7 @@ def test_the_lock_of_a_fleet_is_per_target_and_its_wait_is_handed_on() -> None:
     assert not world.program.frames[""].nodes["f"].holds_lock
     assert world.program.frames[""].nodes["f"].expressions("items")["lock"] == "k{{ key }}"
     asked = []
-    world.watch = lambda path, one: asked.append(one) if isinstance(one, Acquire) else None
+    world.watch = lambda _, one: asked.append(one) if isinstance(one, Acquire) else None
     world.run()
     assert asked == [Acquire("f", "", 300.0, 0)]
 
@@ -345,7 +345,7 @@ def test_the_lock_of_a_fleet_is_per_target_and_its_wait_is_handed_on() -> None:
 def test_what_is_kept_of_ten_thousand_targets_stays_small() -> None:
     world = prepare(fleet("f", "a", max_parallel=30, max_failures="10%"), script=of(10_000, *range(0, 900, 100)))
     world.rebuild = False
-    world.pick = lambda count: 0
+    world.pick = lambda _: 0
     largest = 0
 
     def watch(path: str, one: Any) -> None:
@@ -360,14 +360,11 @@ def test_what_is_kept_of_ten_thousand_targets_stays_small() -> None:
     assert largest < 1500
 
 
-def test_drain_and_cancel_name_only_open_targets() -> None:
-    for on_breach, kind in (("drain", WithdrawFrame), ("cancel", StopFrame)):
-        world = prepare(
-            fleet("f", "a", max_parallel=3, on_breach=on_breach), script=of(9, 0, takes={"f[1]/a": 3, "f[2]/a": 3})
-        )
-        told: list[Any] = []
-        world.watch = lambda path, one, told=told: (
-            told.append(one) if isinstance(one, (WithdrawFrame, StopFrame)) else None
-        )
-        world.run()
-        assert told == [kind("f", 1), kind("f", 2)]
+@pytest.mark.parametrize(("on_breach", "kind"), [("drain", WithdrawFrame), ("cancel", StopFrame)])
+def test_a_breach_names_only_open_targets(on_breach: str, kind: type[Any]) -> None:
+    script = of(9, 0, takes={"f[1]/a": 3, "f[2]/a": 3})
+    world = prepare(fleet("f", "a", max_parallel=3, on_breach=on_breach), script=script)
+    told: list[Any] = []
+    world.watch = lambda _, one: told.append(one) if isinstance(one, (WithdrawFrame, StopFrame)) else None
+    world.run()
+    assert told == [kind("f", 1), kind("f", 2)]

@@ -23,6 +23,7 @@ from rota.executions.models import (
     Ended,
     Evaluate,
     Evaluated,
+    Event,
     Finish,
     FrameEnded,
     LimitsChanged,
@@ -111,17 +112,11 @@ def test_events_of_another_attempt_or_of_nobody_change_nothing() -> None:
     frame = frame_of(task("a", retry={"attempts": 3}))
     frame.apply(Start())
     frame.apply(Ended("a", 1, F))
-    for late in (Ended("a", 1, S), Ended("x", 1, S), Evaluated("a", "enter"), LockGranted("a"), Resumed("a")):
-        assert frame.apply(late) == []
-    for late in (SubflowEnded("a", S), FrameEnded("a", 0, S), ChildWaiting("a", True), LimitsChanged("a", 1)):
-        assert frame.apply(late) == []
-    for late in (
-        LockQueued("x", 0),
-        LockRefused("x", Problem("lock", "no")),
-        LockGranted("a", 3),
-        TimerFired("a", "sleep"),
-    ):
-        assert frame.apply(late) == []
+    late: list[Event] = [Ended("a", 1, S), Ended("x", 1, S), Evaluated("a", "enter"), LockGranted("a"), Resumed("a")]
+    late += [SubflowEnded("a", S), FrameEnded("a", 0, S), ChildWaiting("a", True), LimitsChanged("a", 1)]
+    late += [LockQueued("x", 0), LockRefused("x", Problem("lock", "no")), LockGranted("a", 3), TimerFired("a", "sleep")]
+    for event in late:
+        assert frame.apply(event) == []
     assert frame.apply(Ended("a", 2, S)) == [Finish(S)]
 
 

@@ -124,7 +124,8 @@ def test_foreach(each: Step, outcomes: Outcomes, ran: str, state: str, problem: 
 def test_iterations_in_which_nothing_has_begun_are_withdrawn_with_all_that_they_wait_for() -> None:
     each = foreach("f", task("a", lock="k{{ index }}"), "b", items=[1, 2, 3, 4], concurrency=3)
     script = Script(workers=1, answers={"f[2]/a": {"lock": "busy"}}, locked={"busy": 60})
-    world = run(each, script=script, **{"f[0]/a": "failed"})
+    script.outcomes["f[0]/a"] = "failed"
+    world = run(each, script=script)
     assert world.ran() == "f[0]/a"
     assert states(world, "f[0]/ f[1]/ f[2]/ f[3]/") == "f[0]/=failed f[1]/=not_started f[2]/=not_started f[3]/=-"
     assert world.ended_at == 1
@@ -132,7 +133,7 @@ def test_iterations_in_which_nothing_has_begun_are_withdrawn_with_all_that_they_
 
 def test_nothing_runs_in_an_iteration_that_is_withdrawn_inside_scopes_with_finally() -> None:
     inner = sequential("s", parallel("p", "a"), finally_=[task("g")])
-    world = run(foreach("f", inner, items=THREE, concurrency=3), script=Script(workers=1), **{"f[0]/a": "failed"})
+    world = run(foreach("f", inner, items=THREE, concurrency=3), script=Script({"f[0]/a": "failed"}, workers=1))
     assert world.ran() == "f[0]/a f[0]/g"
     assert states(world, "f[1]/ f[1]/s f[1]/p f[1]/a f[1]/g") == (
         "f[1]/=not_started f[1]/s=not_started f[1]/p=not_started f[1]/a=not_started f[1]/g=-"
@@ -175,7 +176,7 @@ def test_an_iteration_whose_columns_cannot_be_read_has_failed() -> None:
 
 def test_the_place_where_an_error_came_from_stays_with_it() -> None:
     problem = Problem("Boom", "no space", "f[1]/a", "db-17", 3)
-    world = run(foreach("f", "a", items=THREE), **{"f[1]/a": problem})
+    world = run(foreach("f", "a", items=THREE), script=Script({"f[1]/a": problem}))
     assert world.finish == Finish(State.FAILED, problem)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rota.executions.models import Evaluated, Run, Start, State
+from rota.executions.models import Ended, Evaluated, Problem, Run, Start, State
 from tests.core.executions.interpreter.steps import Step, parallel, prepare, run, sequential, states, step, task, tasks
 from tests.core.executions.interpreter.world import Script
 
@@ -192,9 +192,7 @@ def test_a_child_whose_when_is_being_evaluated_has_not_started() -> None:
     assert states(world, "a s b") == "a=failed s=not_started b=-"
 
 
-def _ended(node: str, state: State) -> object:
-    from rota.executions.models import Ended
-
+def _ended(node: str, state: State) -> Ended:
     return Ended(node, 1, state)
 
 
@@ -247,8 +245,6 @@ def test_a_failing_branch_fails_the_if() -> None:
 
 
 def test_a_condition_that_cannot_be_had_fails_the_if_and_its_errors_run() -> None:
-    from rota.executions.models import Problem
-
     problem = Problem("template", "`x` is undefined", retryable=False)
     branch = step("if", "i", condition="x", then=tasks("a"), errors=tasks("e"), finally_=tasks("f"))
     world = run(branch, script=Script(broken={"i": problem}))
@@ -293,7 +289,7 @@ def test_switch_with_an_empty_default_does_nothing() -> None:
 def test_the_children_of_a_parallel_are_asked_for_in_one_go_and_in_order() -> None:
     world = prepare(parallel("p", "a", sequential("s", "b c"), "d"))
     frame_commands: list[str] = []
-    world.watch = lambda path, message: frame_commands.append(message.node) if isinstance(message, Run) else None
+    world.watch = lambda _, message: frame_commands.append(message.node) if isinstance(message, Run) else None
     world.run()
     assert frame_commands == ["a", "b", "d", "c"]
 
@@ -307,8 +303,6 @@ def test_a_rendered_concurrency_counts_and_a_wrong_one_fails() -> None:
 
 
 def test_outputs_of_the_flow_are_read_last_and_fail_it_only_if_it_went_well() -> None:
-    from rota.executions.models import Problem
-
     flow = {"outputs": {"x": "{{ outputs.a }}"}, "finally": tasks("f")}
     broken = Script(broken={"": Problem("template", "`a` is undefined")})
     world = run("a", script=broken, flow=flow)

@@ -45,14 +45,14 @@ def test_a_whole_iteration_takes_over_nothing_of_the_keys_of_its_scope() -> None
 def test_children_of_errors_and_finally_are_urgent_in_their_frames_too() -> None:
     flow = {"tasks": tasks("a"), "finally": [foreach("f", sequential("s", "b"))], "errors": tasks("e")}
     frames = compile_flow(make_flow(flow)).frames
-    urgent = {id for frame in frames.values() for id, node in frame.nodes.items() if node.urgent and id}
+    urgent = {node.id for frame in frames.values() for node in frame.nodes.values() if node.urgent and node.id}
     assert urgent == {"f", "s", "b", "e"}
 
 
 def test_needs_are_counted_once_each() -> None:
     scope = parallel("p", "a", task("b", needs=["a", "a"]), task("c", needs=["a", "b"]))
     nodes = compile_flow(make_flow({"tasks": [scope]})).frames[""].nodes
-    assert {id: node.needs for id, node in nodes.items() if id in "abc" and id} == {"a": 0, "b": 1, "c": 2}
+    assert {name: nodes[name].needs for name in "abc"} == {"a": 0, "b": 1, "c": 2}
     assert [node.id for node in nodes["a"].dependents] == ["b", "c"]
 
 

@@ -177,7 +177,7 @@ def test_restarts_of_picked_iterations_end(made: Made, random: Random) -> None:
         if world.state in (State.SUCCESS, State.WARNING):
             return
         nodes = world.frames[""].states
-        picked = {id: [[0, random.randrange(3)]] for id in nodes if "n" in nodes[id].data}
+        picked = {name: [[0, random.randrange(3)]] for name in nodes if "n" in nodes[name].data}
         world.restart(Restart(picked, everything=random.random() < 0.2))
         settled(world)
 

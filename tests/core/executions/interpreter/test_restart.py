@@ -186,7 +186,8 @@ def test_a_list_after_a_task_that_runs_again_is_asked_for_anew() -> None:
 
 
 def test_a_list_that_goes_on_is_not_asked_for_again() -> None:
-    world = run(foreach("f", "x"), script=Script(answers={"f": {"count": 3}}), **{"f[1]/x": ["failed", "success"]})
+    script = Script(outcomes={"f[1]/x": ["failed", "success"]}, answers={"f": {"count": 3}})
+    world = run(foreach("f", "x"), script=script)
     world.script.answers["f"]["count"] = 99
     assert (world.restart().state, world.ran()) == ("success", "f[1]/x#2 f[2]/x")
 
@@ -225,7 +226,7 @@ def failing(count: int, *indices: int) -> Script:
 def opened(world: World) -> list[list[int]]:
     """The targets opened at each second of a restart."""
     found: dict[float, list[int]] = {}
-    world.watch = lambda path, one: found.setdefault(world.now, []).append(one.index) if isinstance(one, Open) else None
+    world.watch = lambda _, one: found.setdefault(world.now, []).append(one.index) if isinstance(one, Open) else None
     world.restart()
     return list(found.values())
 

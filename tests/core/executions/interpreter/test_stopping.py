@@ -76,7 +76,13 @@ CANCEL: list[tuple[str, list[Step | str], Script, str, str]] = [
         "a f g",
         "s=success t=success",
     ),
-    ("nothing is tried again", [task("a", retry={"attempts": 3})], Script(stubborn={"a"}, outcomes={"a": "failed"}), "a", "a=failed"),
+    (
+        "nothing is tried again",
+        [task("a", retry={"attempts": 3})],
+        Script(stubborn={"a"}, outcomes={"a": "failed"}),
+        "a",
+        "a=failed",
+    ),
     (
         "nor what waits to be",
         [task("a", retry={"attempts": 3, "delay": 60}), "b"],
@@ -243,7 +249,14 @@ TIMEOUT: list[tuple[str, list[Step | str], dict[str, Any], Script, str, str]] = 
         "f[0]/a f[0]/b",
         "f=failed f[0]/b=cancelled f[1]/a=-",
     ),
-    ("rendered", [sequential("s", "a", timeout="{{ t }}")], {}, Script(answers={"s": {"timeout": "500ms"}}), "a", "s=failed"),
+    (
+        "rendered",
+        [sequential("s", "a", timeout="{{ t }}")],
+        {},
+        Script(answers={"s": {"timeout": "500ms"}}),
+        "a",
+        "s=failed",
+    ),
     ("a subflow", [step("subflow", "x", flow="other", timeout=0.5)], {}, Script(), "x", "x=failed"),
     (
         "a subflow again",
@@ -277,7 +290,7 @@ def test_a_timeout_never_hides_an_error_that_came_first() -> None:
 def test_children_are_stopped_with_the_reason() -> None:
     world = prepare(sequential("s", "a", timeout=0.5))
     stops: list[Any] = []
-    world.watch = lambda path, one: stops.append(one) if isinstance(one, Stop) else None
+    world.watch = lambda _, one: stops.append(one) if isinstance(one, Stop) else None
     world.run()
     assert stops == [Stop("a", "timeout")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -134,7 +135,7 @@ def test_ranges_are_sets(start: set[int], changes: list[tuple[bool, int]]) -> No
         assert (list(ranges), len(ranges), number in ranges) == (sorted(model), len(model), number in model)
     pairs = ranges.pairs()
     assert all(first <= last for first, last in pairs)
-    assert all(one[1] + 1 < other[0] for one, other in zip(pairs, pairs[1:], strict=False))
+    assert all(one[1] + 1 < other[0] for one, other in pairwise(pairs))
     assert list(Ranges(pairs)) == sorted(model)
 
 

@@ -9,6 +9,7 @@ import pytest
 from rota.executions.models import (
     Acquire,
     AskPerson,
+    ChildWaiting,
     PauseTimer,
     Problem,
     Release,
@@ -100,7 +101,14 @@ WAITS: list[tuple[str, Step, Script, str, float, str]] = [
     ("a subflow", step("subflow", "x", flow="other"), Script(), "success", 2, ""),
     ("one that warns", step("subflow", "x", flow="other"), Script(outcomes={"x": "warning"}), "warning", 2, ""),
     ("one that fails", step("subflow", "x", flow="other"), Script(outcomes={"x": "failed"}), "failed", 1, "Boom"),
-    ("one that is cancelled", step("subflow", "x", flow="other"), Script(outcomes={"x": "cancelled"}), "cancelled", 1, ""),
+    (
+        "one that is cancelled",
+        step("subflow", "x", flow="other"),
+        Script(outcomes={"x": "cancelled"}),
+        "cancelled",
+        1,
+        "",
+    ),
     (
         "one that is tried again",
         step("subflow", "x", flow="other", retry={"attempts": 2, "delay": 10}),
@@ -110,7 +118,14 @@ WAITS: list[tuple[str, Step, Script, str, float, str]] = [
         "",
     ),
     ("a disabled one", step("subflow", "x", flow="other", disabled=True), Script(), "skipped", 1, ""),
-    ("one that is not wanted", step("sleep", "x", duration=60, when="w"), Script(answers={"x": {"when": False}}), "skipped", 1, ""),
+    (
+        "one that is not wanted",
+        step("sleep", "x", duration=60, when="w"),
+        Script(answers={"x": {"when": False}}),
+        "skipped",
+        1,
+        "",
+    ),
 ]  # fmt: skip
 
 
@@ -206,6 +221,18 @@ def test_a_person_in_an_iteration_holds_the_timeouts_of_the_frames_around_it() -
         ("", ResumeTimer("", "timeout")),
         ("", Waiting(False)),
     ]
+
+
+def test_a_person_in_a_subflow_holds_the_timeouts_around_it() -> None:
+    world = prepare(sequential("s", step("subflow", "x", flow="other"), timeout=5))
+    timers = seen(world, PauseTimer, ResumeTimer, Waiting)
+    world.run(until=0.5)
+    for waiting in (True, True, False, True):
+        world.feed("", ChildWaiting("x", waiting))
+    world.go_on()
+    assert world.state == "success"
+    clock = [PauseTimer("s", "timeout"), Waiting(True), ResumeTimer("s", "timeout"), Waiting(False)]
+    assert [one for _, one in timers] == clock * 2
 
 
 def test_a_cancelled_person_holds_nothing_any_more() -> None:
@@ -363,7 +390,8 @@ def test_locks(
     expected: str,
     time: float,
 ) -> None:
-    world = run(*steps, script=script, **outcomes)
+    script.outcomes.update(outcomes)
+    world = run(*steps, script=script)
     ids = " ".join(one.partition("=")[0] for one in expected.split())
     assert (world.ran(), states(world, ids), world.now) == (ran, expected, time)
     assert not world.held_locks()

@@ -116,7 +116,7 @@ class World:
         self.log: list[str] = []
         self.finish: Finish | None = None
         self.ended_at = -1.0
-        self.watch: Callable[[str, Any], None] = lambda path, message: None
+        self.watch: Callable[[str, Any], None] = lambda *_: None
 
     # --- what tests look at
 

@@ -140,11 +140,18 @@ def findings(tmp_path: Path, plugins: Plugins) -> Callable[..., list[Finding]]:
 
 
 @pytest.fixture
-def told(findings: Callable[..., list[Finding]]) -> Check:
-    """Check a flow of the id `f`; return what is found as `code line:column message`."""
+def points(findings: Callable[..., list[Finding]]) -> Check:
+    """Check a flow of the id `f`; return what is found as `code @ the text that the place points at`."""
 
     def run(body: str, files: dict[str, str] | None = None, **options: Any) -> list[str]:
-        found = findings(f"id: f\n{body}", files, **options)
-        return [f"{one.code} {one.place.line}:{one.place.column} {one.message}" for one in found]
+        source = f"id: f\n{body}"
+        lines = source.splitlines()
+        found = findings(source, files, **options)
+        return [f"{one.code} @ {lines[one.place.line - 1][one.place.column - 1 :]}" for one in found]
 
     return run
+
+
+def begin(found: list[str], expected: list[str]) -> bool:
+    """Say whether there are as many findings as expected, each beginning as it should."""
+    return len(found) == len(expected) and all(map(str.startswith, found, expected))

@@ -23,7 +23,7 @@ def open_body(frame: Frame, node: Node, values: dict[str, Any]) -> None:
     _OPEN.get(node.kind, _sequence)(frame, node, values)
 
 
-def _sequence(frame: Frame, node: Node, values: dict[str, Any], block: str = "body") -> None:
+def _sequence(frame: Frame, node: Node, _: dict[str, Any], block: str = "body") -> None:
     live = Sequence(node, node.blocks[block])
     frame.lives[node.id] = live
     if "on" in frame.states[node.id].data:

@@ -94,7 +94,7 @@ def _pause(frame: Frame, node: Node, state: NodeState, values: dict[str, Any]) -
         hold(frame, node, 1)
 
 
-def _fail(frame: Frame, node: Node, state: NodeState, values: dict[str, Any]) -> None:
+def _fail(frame: Frame, node: Node, _: NodeState, values: dict[str, Any]) -> None:
     _failed(frame, node, Problem("fail", str(values.get("message", node.fixed.get("message"))), node.id))
 
 
@@ -114,7 +114,7 @@ def _exited(frame: Frame, node: Node, problem: Problem) -> None:
     _done(frame, node, State(node.step.state), problem)
 
 
-def _subflow(frame: Frame, node: Node, state: NodeState, values: dict[str, Any]) -> None:
+def _subflow(frame: Frame, node: Node, state: NodeState, _: dict[str, Any]) -> None:
     before = state.data.get("sub", False)
     state.data["sub"] = True
     if before:
@@ -169,11 +169,11 @@ def cancel(frame: Frame, node: Node, state: NodeState) -> None:
             frame.commands.append(StopSubflow(node.id))
         state.state = CANCELLING
     elif state.phase in (PERSON, WAIT):
-        _clear(frame, node, state)
+        _clear(frame, node)
         _done(frame, node, CANCELLED)
 
 
-def _clear(frame: Frame, node: Node, state: NodeState) -> None:
+def _clear(frame: Frame, node: Node) -> None:
     if node.kind == "sleep" or node.fixed.get("duration", node.stages.body.get("duration")) is not None:
         frame.commands.append(ClearTimer(node.id, "sleep" if node.kind == "sleep" else "pause"))
 
@@ -190,7 +190,7 @@ def _timed_out(frame: Frame, node: Node, state: NodeState) -> None:
         state.data["timeout"] = True
         frame.commands.append(StopSubflow(node.id))
     elif state.phase in (PERSON, WAIT):
-        _clear(frame, node, state)
+        _clear(frame, node)
         _failed(frame, node, _too_long(node))
 
 
@@ -253,7 +253,7 @@ def on_resumed(frame: Frame, event: Resumed) -> None:
     if isinstance(live, Many):
         live.resumed(frame, reject=event.reject)
     elif node.kind == "pause" and state.phase in (PERSON, WAIT):
-        _clear(frame, node, state)
+        _clear(frame, node)
         if event.reject:
             _failed(frame, node, Problem("rejected", f"`{node.id}` was rejected", node.id, retryable=False))
         else:

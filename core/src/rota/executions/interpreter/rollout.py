@@ -46,8 +46,8 @@ class Rollout(Many):
     """
 
     __slots__ = (
-        "accepted", "aside", "asked", "asking", "batch", "canary", "canary_failures", "failures", "held", "limits", "open_",
-        "queued_", "ready", "rest", "undone", "waiting", "why",
+        "accepted", "aside", "asked", "asking", "batch", "canary", "canary_failures", "failures", "held", "limits",
+        "open_", "queued_", "ready", "rest", "undone", "waiting", "why",
     )  # fmt: skip
 
     def __init__(self, scope: Node) -> None:
@@ -410,11 +410,11 @@ class Rollout(Many):
         return found
 
 
-def _go_on(frame: Frame, node: Node, live: Rollout) -> None:
+def _go_on(frame: Frame, _: Node, live: Rollout) -> None:
     live.go(frame)
 
 
 _SAVED = (
-    "rest", "asked", "queued", "open", "left", "ready", "held", "batch", "failures", "limits", "aside", "rank", "waiting",
-    "asking", "why", "stopping",
+    "rest", "asked", "queued", "open", "left", "ready", "held", "batch", "failures", "limits", "aside", "rank",
+    "waiting", "asking", "why", "stopping",
 )  # fmt: skip

@@ -322,7 +322,10 @@ def exit_data(outcome: State, problem: Problem | None) -> dict[str, Any]:
 
 
 def leave(frame: Frame, outcome: State, problem: Problem | None) -> None:
-    """End the whole execution in state `outcome`: what is under way is stopped, `finally` runs. The first one counts."""
+    """End the whole execution in state `outcome`: what is under way is stopped, `finally` runs.
+
+    The first one counts.
+    """
     root = frame.state(frame.root)
     if "exit" not in root.data:
         root.data["exit"] = exit_data(outcome, problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -68,6 +69,7 @@ def seconds(value: Any, name: str) -> float:
         raise BadValue(f"`{name}`: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     if isinstance(duration, str):
         raise BadValue(f"`{name}` gave a template again: `{duration[:40]}`")
+    assert isinstance(duration, timedelta)
     return duration.total_seconds()
 
 

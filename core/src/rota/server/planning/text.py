@@ -40,7 +40,7 @@ def _task(task: PlannedTask, depth: int) -> Iterator[str]:
     yield f"{indent}{_MARKS[task.runs]} {task.id}  {task.type}{word}{why}"
     for name, value in task.fields.items():
         yield f"{indent}    {name}: {_value(value)}"
-    if task.problem:
+    if task.problem and not any(value.problem for value in task.fields.values()):
         yield f"{indent}    problem: {task.problem}"
     if task.plan is not None:
         yield f"{indent}    plan: {_short(task.plan)}"

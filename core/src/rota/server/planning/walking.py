@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from rota.errors import PluginError, RotaError
 from rota.executions.interpreter.program import Program
 from rota.executions.prepare import validated
 from rota.executions.values import plain
 from rota.extensions import Task
+from rota.flows.durations import format_duration
 from rota.flows.models import (
     AnyStep,
     Fleet,
     Flow,
     Foreach,
     If,
-    Lock,
     Repeat,
     Scope,
     Step,
@@ -108,11 +111,11 @@ def _fields(step: Step, names: Names, walk: Walk) -> Iterator[tuple[str, Planned
     """Yield the values of a task's own fields, and of the keys that control it."""
     shown = {name: getattr(step, name) for name in type(step).model_fields if name not in _NOT_SHOWN}
     for name, value in shown.items():
-        given = value.model_dump(exclude_none=True) if isinstance(value, Lock) else value
-        if name in step.model_fields_set and given is not None:
-            bare = name == "condition"
-            # `until` is asked after an iteration, of which nothing is known yet.
-            yield name, PlannedValue(value=given) if name == "until" else render(given, names, expression=bare)
+        if name in step.model_fields_set and value is not None:
+            later = name == "until" or (name == "lock" and isinstance(step, (Foreach, Fleet)))
+            given = _written(value)
+            # What is asked for each iteration stays as it is written.
+            yield name, PlannedValue(value=given) if later else render(given, names, expression=name == "condition")
     if not isinstance(step, TaskStep):
         return
     cls = _class(walk, step.type)
@@ -124,6 +127,14 @@ def _fields(step: Step, names: Names, walk: Walk) -> Iterator[tuple[str, Planned
             yield name, _expressions(value, names)
         else:
             yield name, render(value, names)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    if isinstance(value, BaseModel):
+        return {name: _written(one) for name, one in value if one is not None}
+    return [_written(one) for one in value] if isinstance(value, list) else value
 
 
 def _expressions(value: Any, names: Names) -> PlannedValue:

@@ -1,0 +1,1 @@
+"""Tests of the facade and of what is built on it."""
