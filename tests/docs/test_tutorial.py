@@ -30,7 +30,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def last_execution(folder: Path) -> str:
     listed = run("rota executions list --json", folder)
-    found: str = json.loads(listed.stdout)[0]["id"]
+    found: str = json.loads(listed.stdout)["executions"][0]["id"]
     return found
 
 

@@ -80,13 +80,15 @@ def test_repeat_goes_on_until_its_condition_holds(rota: Rota) -> None:
     assert [name for name in run.states if name.endswith("count")] == [f"poll[{n}]/count" for n in range(3)]
 
 
-@pytest.mark.parametrize("limit", ["max_iterations: 2", "max_duration: 30ms, every: 10ms"])
-def test_repeat_fails_at_its_limit(limit: str, rota: Rota) -> None:
+@pytest.mark.parametrize(
+    ("limit", "problem"), [("max_iterations: 2", "repeat"), ("max_duration: 30ms, every: 10ms", "timeout")]
+)
+def test_repeat_fails_at_its_limit(limit: str, problem: str, rota: Rota) -> None:
     run = rota.run(f"""
         tasks:
           - {{id: poll, type: repeat, until: "false", {limit}, tasks: [{{id: a, type: log, message: x}}]}}
         """)
-    assert (run.state, run.problem["type"]) == ("failed", "repeat")
+    assert (run.state, run.problem["type"]) == ("failed", problem)
 
 
 def test_repeat_needs_a_boolean(rota: Rota) -> None:

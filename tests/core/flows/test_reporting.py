@@ -148,8 +148,10 @@ def test_json_has_every_part() -> None:
 
 def test_annotations_for_github_are_escaped_and_one_line_each() -> None:
     assert report(FINDINGS, "github").splitlines() == [
-        "::error file=flows/a b.yaml,title=rota unknown-type,line=3,col=19::"
-        "unknown task type `lgo`%0Ahint: did you mean `log`?",
+        (
+            "::error file=flows/a b.yaml,title=rota unknown-type,line=3,col=19::"
+            "unknown task type `lgo`%0Ahint: did you mean `log`?"
+        ),
         "::warning file=flows/a b.yaml,title=rota unknown-name,line=4,col=9::there is no name `x`",
         "::error file=/other.yaml,title=rota empty-flow::100%25 wrong,%0Areally: yes",
     ]

@@ -22,6 +22,7 @@ class Batch:
     transaction is tried again. `after` runs on the conductor's thread after the commit.
     """
 
+    created: list[Row] = field(default_factory=list)
     frames: dict[LiveFrame, None] = field(default_factory=dict)
     changed: dict[Live, None] = field(default_factory=dict)
     task_runs: list[Line] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Batch:
         return bool(
             self.frames
             or self.changed
+            or self.created
             or self.task_runs
             or self.attempts
             or self.iterations
@@ -72,6 +74,7 @@ class Batch:
 
     def write(self, conn: Connection) -> None:
         """Write everything; called again, with the same effect, if the transaction is tried again."""
+        executions.insert_many(conn, self.created)
         for write in self.first:
             write(conn)
         iterations.insert_many(conn, self.iterations)

@@ -56,11 +56,12 @@ def execution_row(
         return compile_value(default).render({**names, "inputs": before})
 
     inputs = parse_inputs(flow.inputs, given, timezone=zone, render=render)
-    inputs = names["inputs"] = _with_files(inputs, id, resources)
+    inputs = names["inputs"] = stored_files(inputs, id, resources)
     rendered = _rendered(variables, names)
     names["labels"] = {**settings.labels, **_labels(flow.labels, names), **(labels or {})}
     return {
         "id": id,
+        "root_id": id,
         "namespace": revision.namespace,
         "flow": flow.id,
         "revision_id": revision.id,
@@ -135,7 +136,7 @@ def subflow_row(
     }
 
 
-def _with_files(inputs: dict[str, Any], execution_id: str, resources: Resources) -> dict[str, Any]:
+def stored_files(inputs: dict[str, Any], execution_id: str, resources: Resources) -> dict[str, Any]:
     """Return `inputs` with local files stored: a worker elsewhere may need them."""
     found = dict(inputs)
     for name, value in inputs.items():

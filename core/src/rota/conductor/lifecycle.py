@@ -226,7 +226,7 @@ class Lifecycle:
                 child = self.adopt_row(conn, row)
         except RotaError as error:
             return self._no_subflow(frame, node, error)
-        self._driver.batch.first.append(lambda conn: executions.insert(conn, row))
+        self._driver.batch.created.append(row)
         self._link(frame, node, child)
         self.begin(child)
         return None

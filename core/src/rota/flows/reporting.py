@@ -57,7 +57,9 @@ def _block(finding: Finding, lines: Sequence[str]) -> list[str]:
 
 def _visible(line: str) -> str:
     """Return a line without what would move the cursor of a terminal; each character stays one."""
-    return "".join(char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return "".join(
+        char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line
+    )
 
 
 def _width(text: str) -> int:

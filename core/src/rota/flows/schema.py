@@ -71,7 +71,9 @@ def _plugin_types(
         summary, description, example = split_docstring(cls)
         definitions[f"{prefix}:{name}"] = {
             "title": name,
-            "description": "\n\n".join(filter(None, [summary, description, f"```yaml\n{example}\n```" * bool(example)])),
+            "description": "\n\n".join(
+                filter(None, [summary, description, f"```yaml\n{example}\n```" * bool(example)])
+            ),
             "type": "object",
             "properties": {**common["properties"], "type": {"const": name}, **own["properties"]},
             # `defaults`, the flow's or the namespace's, may give a field that the task type requires.

@@ -139,7 +139,7 @@ class Executions:
 
         def begin() -> str:
             live = conductor.lifecycle.adopt_row(None, row)
-            conductor.driver.batch.first.append(lambda conn: executions.insert(conn, row))
+            conductor.driver.batch.created.append(row)
             conductor.lifecycle.begin(live)
             return live.id
 

@@ -60,8 +60,10 @@ def insert(conn: sa.Connection, row: Row) -> None:
     insert_many(conn, [row])
 
 
-def insert_many(conn: sa.Connection, rows: Iterable[Row]) -> None:
+def insert_many(conn: sa.Connection, rows: Sequence[Row]) -> None:
     """Insert executions; see `insert`."""
+    if not rows:
+        return
     complete = [{**_DEFAULTS, "root_id": row["id"], **row} for row in rows]
     _INSERT(conn, complete)
     _LABEL(conn, [label for row in complete for label in _labels(row["id"], row["labels"])])

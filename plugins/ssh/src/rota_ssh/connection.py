@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rota import Context, TaskFailed
 
 from rota_ssh.endpoint import Endpoint
-from rota_ssh.failures import late, lost
+from rota_ssh.failures import broken, late, lost
 
 if TYPE_CHECKING:
     import paramiko
@@ -62,7 +62,7 @@ class Connection:
                     f"`{endpoint.address}` did not answer the jump host `{self.endpoint.address}` within"
                     f" {endpoint.connect_timeout:g} s"
                 ) from None
-            raise lost(self.endpoint, error, f"reaching `{endpoint.address}` through it") from error
+            raise lost(self.endpoint, error, f"reaching `{endpoint.address}` through it") from broken(error)
 
     def _open_sftp(self) -> paramiko.SFTPClient:
         import paramiko
@@ -83,10 +83,10 @@ class Connection:
             raise late(self.endpoint, doing) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             if self.alive and "timeout" in str(error).lower():
-                raise late(self.endpoint, doing) from error
+                raise late(self.endpoint, doing) from TimeoutError()
             if self.alive:
                 raise TaskFailed(f"`{self.endpoint.address}` refused {doing}: {error}") from None
-            raise lost(self.endpoint, error, doing) from error
+            raise lost(self.endpoint, error, doing) from broken(error)
 
 
 class _Stale(ConnectionError):
@@ -110,4 +110,4 @@ def connection_to(ctx: Context, endpoint: Endpoint, *, shared: bool = False) -> 
                 return
         except _Stale:
             continue
-    raise lost(endpoint, None, "connecting")
+    raise lost(endpoint, None, "connecting") from broken(None)

@@ -48,39 +48,51 @@ class Dialling:
             self._given_up = True
             stop, self._stop = self._stop, None
         if stop is not None:
-            with suppress(OSError):
-                stop()
+            # Whoever cancels must not wait for a socket.
+            threading.Thread(target=stop, daemon=True, name="ssh-give-up").start()
 
 
-def dial(ctx: Context, endpoint: Endpoint) -> Connection:
+def dial(ctx: Context, endpoint: Endpoint, *, stoppable: bool = True) -> Connection:
     """Return a new connection to `endpoint`; it holds on to the jump host that it goes through.
 
-    Raises TaskFailed.
+    Cancelling the task gives up the attempt, if that is `stoppable`. Raises TaskFailed.
     """
     dialling = Dialling()
-    ctx.on_cancel(dialling.give_up)
+    if stoppable:
+        ctx.on_cancel(dialling.give_up)
     keys = _keys(ctx, endpoint)
     known = _known_hosts(ctx, endpoint)
-    with ExitStack() as held:
-        # Others may be waiting for the same jump host: that is not this host's time.
+    held = ExitStack()
+    try:
         jump = held.enter_context(connection_to(ctx, endpoint.through, shared=True)) if endpoint.through else None
-        deadline = time.monotonic() + endpoint.connect_timeout
-        try:
-            sock = jump.tunnel(endpoint, _left(deadline)) if jump else _connect(endpoint, held, dialling, deadline)
-            transport = SshTransport(sock, timeout=_left(deadline), auth_timeout=endpoint.auth_timeout)
-            held.callback(transport.abort)
-            dialling.may_be_stopped_by(transport.abort)
-            if known is not None:
-                host_keys.prepare(transport, known.of(endpoint.host_key.name))
-            negotiate(transport, _left(deadline))
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise dial_failure(endpoint, error) from error
+        transport = _transport(endpoint, jump, held, dialling, known)
         host_keys.verify(transport, endpoint, known)
         _log_in(transport, endpoint, keys)
-        dialling.done()
-        if endpoint.keepalive:
-            transport.watch(endpoint.keepalive)
-        return Connection(endpoint, transport, held.pop_all())
+    except BaseException:
+        held.close()  # whatever was wrong, it was not the jump host: that one is given back whole
+        raise
+    dialling.done()
+    if endpoint.keepalive:
+        transport.watch(endpoint.keepalive)
+    return Connection(endpoint, transport, held)
+
+
+def _transport(
+    endpoint: Endpoint, jump: Connection | None, held: ExitStack, dialling: Dialling, known: KnownHosts | None
+) -> SshTransport:
+    """Return a transport that has exchanged keys. Its time begins here: getting to the jump host is not its own."""
+    deadline = time.monotonic() + endpoint.connect_timeout
+    try:
+        sock = jump.tunnel(endpoint, _left(deadline)) if jump else _connect(endpoint, held, dialling, deadline)
+        transport = SshTransport(sock, timeout=_left(deadline), auth_timeout=endpoint.auth_timeout)
+        held.callback(transport.abort)
+        dialling.may_be_stopped_by(transport.abort)
+        if known is not None:
+            host_keys.prepare(transport, known.of(endpoint.host_key.name))
+        negotiate(transport, _left(deadline))
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise dial_failure(endpoint, error) from None
+    return transport
 
 
 def _connect(endpoint: Endpoint, held: ExitStack, dialling: Dialling, deadline: float) -> socket.socket:
@@ -90,7 +102,7 @@ def _connect(endpoint: Endpoint, held: ExitStack, dialling: Dialling, deadline: 
     ):
         sock = held.enter_context(socket.socket(family, kind, protocol))
         sock.settimeout(_left(deadline))
-        dialling.may_be_stopped_by(lambda sock=sock: sock.shutdown(socket.SHUT_RDWR))  # type: ignore[misc]
+        dialling.may_be_stopped_by(lambda sock=sock: _shut(sock))  # type: ignore[misc]
         try:
             sock.connect(address)
         except OSError as problem:
@@ -112,7 +124,7 @@ def _log_in(transport: SshTransport, endpoint: Endpoint, keys: list[paramiko.PKe
             hint="`auth_timeout` says how long to wait",
         ) from None
     except (OSError, EOFError, paramiko.SSHException) as error:
-        raise lost(endpoint, error, "logging in") from error
+        raise lost(endpoint, error, "logging in") from None
 
 
 def _keys(ctx: Context, endpoint: Endpoint) -> list[paramiko.PKey]:
@@ -132,6 +144,11 @@ def _known_hosts(ctx: Context, endpoint: Endpoint) -> KnownHosts | None:
         ("ssh known hosts", given), lambda: load_known_hosts(given), lambda _: None, shared=True
     ) as known:
         return known
+
+
+def _shut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _left(deadline: float) -> float:

@@ -33,22 +33,23 @@ def dial_failure(endpoint: Endpoint, error: Exception) -> TaskFailed:
     return TaskFailed(f"connecting to {where} failed: {_words(error)}")
 
 
+def broken(error: BaseException | None) -> ConnectionError:
+    """Return what is to be the cause of a failure by which a connection is gone: the core then drops it."""
+    return ConnectionResetError(str(error) if error is not None else "")
+
+
 def lost(endpoint: Endpoint, error: BaseException | None, doing: str) -> TaskFailed:
-    """Return the failure for a connection that broke; its cause tells the core to open a new one next time."""
+    """Return the failure for a connection that broke; `broken(error)` is its cause."""
     reason = f": {_words(error)}" if error is not None and _words(error) else ""
-    failure = TaskFailed(f"the connection to `{endpoint.address}` was lost while {doing}{reason}")
-    failure.__cause__ = ConnectionResetError(str(failure))
-    return failure
+    return TaskFailed(f"the connection to `{endpoint.address}` was lost while {doing}{reason}")
 
 
 def late(endpoint: Endpoint, doing: str) -> TaskFailed:
-    """Return the failure for a host that did not answer a request in time."""
-    failure = TaskFailed(
+    """Return the failure for a host that did not answer a request in time; its connection is not to be used again."""
+    return TaskFailed(
         f"`{endpoint.address}` did not answer within {endpoint.operation_timeout:g} s while {doing}",
         hint="`operation_timeout` says how long to wait",
     )
-    failure.__cause__ = TimeoutError(str(failure))
-    return failure
 
 
 def _words(error: BaseException) -> str:

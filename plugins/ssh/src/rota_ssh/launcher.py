@@ -19,19 +19,19 @@ from dataclasses import dataclass
 # On Linux the group is read from /proc, which costs no process. Whoever does not lead a group of its own, as
 # below sudo, gets one by `setsid`, so that nothing else is ended with it.
 _LEAD = (
-    "r=$1; nl=${IFS#??}; "
+    "r=$1 x=${2:-/bin/sh} nl=${IFS#??}; "
     "if { read -r s < /proc/$$/stat; } 2>/dev/null; then set -- ${s##*) }; g=$3; "
     "else g=$(ps -o pgid= -p $$); g=${g##* }; fi; "
-    "[ $g -eq $$ ] || { command -v setsid >/dev/null && g=$$ r=\"g=\\$\\$; nl=\\${IFS#??}; $r\" && "
-    "exec setsid /bin/sh -c \"$r\"; }; "
-    'eval "$r"'
+    "if [ $g -eq $$ ]; then :; "
+    'elif command -v setsid >/dev/null; then exec setsid $x -c "$r" sh $$ "$nl"; fi; '
+    '[ "$x" = /bin/sh ] || exec $x -c "$r" sh $g "$nl"; '
+    'set -- $g "$nl"; eval "$r"'
 )
 _TAKE = (
-    "printf \"[rota:%s:started:%s]\" {token} $g >&2; IFS= read -r n; c=; "
-    "while [ $n -gt 0 ]; do IFS= read -r l || exit 125; c=$c$l$nl; n=$((n-1)); done; "
-    '{evaluate}'
+    'printf "[rota:%s:started:%s]" {token} $1 >&2; IFS= read -r n; c=; '
+    "while [ $n -gt 0 ]; do IFS= read -r l || exit 125; c=$c$l$2; n=$((n-1)); done; "
+    'unset r x nl s g n l; set --; eval "$c"'
 )
-_EVALUATE = 'unset r nl s g n l; eval "$c"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,17 @@ class Sudo:
 class Launch:
     """One start of the launcher: the line to run, and the marks that it will answer with."""
 
-    def __init__(self, *, sudo: Sudo | None = None) -> None:
+    def __init__(self, *, sudo: Sudo | None = None, shell: str = "") -> None:
         self._token = secrets.token_hex(8)
-        self._sudo = sudo
+        self._sudo, self._shell = sudo, shell
         self.mark = re.compile(rb"\[rota:%s:(sudo|started:\d+)\]" % self._token.encode())
         self.mark_start = f"[rota:{self._token}:".encode()
 
     @property
     def line(self) -> str:
         """The line for the host's login shell, whichever that is: one line, and nothing in it that differs."""
-        take = _TAKE.format(token=self._token, evaluate=_EVALUATE)
-        words = ["/bin/sh", "-c", _LEAD, "sh", take]
+        take = _TAKE.format(token=self._token)
+        words = ["/bin/sh", "-c", _LEAD, "sh", take, *([self._shell] if self._shell else [])]
         if self._sudo is not None:
             ask = ["-S", "-p", f"[rota:{self._token}:sudo]"] if self._sudo.has_password else ["-n"]
             who = ["-u", self._sudo.user] if self._sudo.user else []
@@ -83,11 +83,26 @@ def ending(group: int, grace: float, remove: str = "") -> str:
     """
     tenths = max(1, round(grace * 10))
     return (
-        f"g=-{group}; alive() {{ kill -s 0 -- $g 2>/dev/null; }}\n"
-        "nap() { sleep 0.1 2>/dev/null || sleep 1; }\n"
-        "kill -s TERM -- $g 2>/dev/null; kill -s CONT -- $g 2>/dev/null; i=0\n"
+        f"g={group}\n{_ALIVE}"
+        "kill -s TERM -- -$g 2>/dev/null; kill -s CONT -- -$g 2>/dev/null; i=0\n"
         f"while alive && [ $i -lt {tenths} ]; do nap; i=$((i+1)); done\n"
-        "if alive; then kill -s KILL -- $g 2>/dev/null; i=0; "
+        "if alive; then kill -s KILL -- -$g 2>/dev/null; i=0\n"
         "while alive && [ $i -lt 20 ]; do nap; i=$((i+1)); done; fi\n"
         f"{remove}if alive; then echo left; fi\n"
     )
+
+
+# A process that has ended and that nobody has fetched, as in containers, still counts for `kill`; where there is
+# /proc, it says which are such.
+_ALIVE = """alive() {
+  kill -s 0 -- -$g 2>/dev/null || return 1
+  [ -r /proc/self/stat ] || return 0
+  for f in /proc/[0-9]*/stat; do
+    { read -r s < $f; } 2>/dev/null || continue
+    set -- ${s##*) }
+    if [ "$3" = $g ] && [ "$1" != Z ] && [ "$1" != X ]; then return 0; fi
+  done
+  return 1
+}
+nap() { sleep 0.1 2>/dev/null || sleep 1; }
+"""

@@ -6,6 +6,8 @@ import codecs
 import io
 from collections.abc import Callable
 
+from rota_ssh.launcher import Launch
+
 TAIL = 64 * 1024
 """How many bytes of the end of an output are kept."""
 
@@ -77,10 +79,7 @@ class Lines:
 class Marks:
     """Takes the launcher's marks out of standard error, up to the one that says that the command starts."""
 
-    def __init__(self, launch: object) -> None:
-        from rota_ssh.launcher import Launch
-
-        assert isinstance(launch, Launch)
+    def __init__(self, launch: Launch) -> None:
         self._launch = launch
         self._held = b""
         self._over = False

@@ -17,7 +17,7 @@ tasks:
   - {id: use, type: http.request, url: "{{ inputs }}{{ vars }}"}
   - {id: given, type: output, values: {a: 1, b: "{{ vars.bucket }}"}}
   - {id: prog, type: shell, command: ls}
-  - {id: fe, type: foreach, items: vars.list, tasks: [{id: in, type: log, message: "{{ item.a }}"}], collect: {c: index}}
+  - {id: fe, type: foreach, items: vars.list, tasks: [{id: in, type: log, message: "{{ item.a }}"}], collect: {c: key}}
   - {id: ask, type: pause, inputs: [{id: ok, type: bool}]}
   - {id: a, type: output, values: {x: "%s"}}
 """
@@ -110,7 +110,7 @@ tasks:
         ("{id: a, type: subflow, flow: x, inputs: {a: \"{{ secret('x') }}\"}}", []),
         ("{id: a, type: foreach, items: [1], tasks: [], collect: {x: inputs.pw}}", ["secret-not-allowed @ inputs.pw"]),
         ("{id: a, type: fleet, targets: \"{{ secret('x') }}\", tasks: []}", ["wrong-type @", "secret-not-allowed @ s"]),
-        ("{id: a, type: fleet, targets: [a], key: \"{{ inputs.pw }}\", tasks: []}", ["secret-not-allowed @ inputs.pw"]),
+        ('{id: a, type: fleet, targets: [a], key: "{{ inputs.pw }}", tasks: []}', ["secret-not-allowed @ inputs.pw"]),
         ("{id: a, type: repeat, until: inputs.pw == 'x', max_iterations: 1, tasks: []}", ["secret-not-allowed @ inp"]),
     ],
 )
@@ -193,8 +193,8 @@ tasks:
         ('"echo {{ outputs.a.text | length }}"', []),
         ('"echo {{ inputs.env }}"', []),
         ('[echo, "{{ outputs.a.text }}"]', []),
-        ('"{{ [\'echo\', outputs.a.text] }}"', []),
-        ('"echo {{ kv(\'x\') }}"', ["shell-injection @ kv"]),
+        ("\"{{ ['echo', outputs.a.text] }}\"", []),
+        ("\"echo {{ kv('x') }}\"", ["shell-injection @ kv"]),
     ],
 )
 def test_what_comes_from_outside_must_be_quoted_in_shell_text(points: Check, command: str, expected: list[str]) -> None:
@@ -216,8 +216,8 @@ tasks:
         ("inputs.yes", []),
         ("inputs.n > 3 and outputs.a.status == 200", []),
         ("outputs.a.json.x", []),
-        ("'\"false\"'", ["not-boolean @ \"false\""]),
-        ('"false"', ["constant-condition @ \"false\""]),
+        ("'\"false\"'", ['not-boolean @ "false"']),
+        ('"false"', ['constant-condition @ "false"']),
         ("false", ["constant-condition @ false"]),
         ("1 == 1", ["constant-condition @ 1 == 1"]),
         ("yes", ["unknown-name @ yes"]),
@@ -226,8 +226,6 @@ tasks:
         ('"{{ inputs.n }} > 3"', ["invalid-expression @"]),
     ],
 )
-def test_a_condition_gives_true_or_false_and_not_always_the_same(
-    points: Check, when: str, expected: list[str]
-) -> None:
+def test_a_condition_gives_true_or_false_and_not_always_the_same(points: Check, when: str, expected: list[str]) -> None:
     found = points(CONDITIONS % when)
     assert begin(found, expected), found

@@ -27,7 +27,7 @@ TASKS = [
     ("{id: a, type: python}", ["invalid-value @ python"]),
     ("{id: a, type: python, code: 1}", ["wrong-type @ 1"]),
     ("{id: a, type: python, code: !raw '{{ x }}'}", []),
-    ("{id: a, type: python, code: 'print(1)', script: '{{ 1 }}'}", []),
+    ("{id: a, type: python, code: 'print(1)', script: '{{ trigger.event.x }}'}", []),
     ("{id: a, type: assert, conditions: []}", ["invalid-value @ []"]),
     ("{id: a, type: assert, conditions: ['1 > 2', execution.run > 1]}", ["constant-condition @ '1 > 2'"]),
     ("{id: a, type: ssh.command, host: h, command: ls}", ["missing-field @ ssh.command"]),

@@ -130,25 +130,34 @@ tasks:
 
 
 def test_what_output_and_set_only_repeat_is_known(planned: Planned) -> None:
-    found = tasks(planned("""
+    found = tasks(
+        planned("""
 tasks:
   - {id: o, type: output, values: {a: "{{ 1 + 1 }}"}}
   - {id: s, type: set, values: {b: "{{ outputs.o.a }}"}}
   - {id: l, type: log, message: "{{ vars.b }}"}
-"""))
+""")
+    )
     assert fields(found["l"]) == {"message": 2}
 
 
 def test_it_says_which_tasks_run(planned: Planned) -> None:
-    found = tasks(planned("""
+    found = tasks(
+        planned("""
 inputs: [{id: env, type: string, default: prod}]
 tasks:
   - {id: yes, type: log, message: x, when: inputs.env == 'prod'}
   - {id: no, type: log, message: x, when: inputs.env == 'test'}
   - {id: off, type: log, message: x, disabled: true}
   - {id: maybe, type: log, message: x, when: outputs.yes.x == 1}
-"""))
-    assert {name: task.runs for name, task in found.items()} == {"yes": "yes", "no": "no", "off": "no", "maybe": "maybe"}
+""")
+    )
+    assert {name: task.runs for name, task in found.items()} == {
+        "yes": "yes",
+        "no": "no",
+        "off": "no",
+        "maybe": "maybe",
+    }
     assert found["no"].why == "`inputs.env == 'test'` is false"
 
 
@@ -157,7 +166,8 @@ tasks:
     [("inputs.x == 1", ["then"]), ("inputs.x == 2", ["else"]), ("kv('a', false)", ["then", "else"])],
 )
 def test_only_the_branch_that_is_taken_is_shown(planned: Planned, condition: str, expected: list[str]) -> None:
-    found = tasks(planned(f"""
+    found = tasks(
+        planned(f"""
 inputs: [{{id: x, type: int, default: 1}}]
 tasks:
   - id: i
@@ -165,20 +175,25 @@ tasks:
     condition: {condition}
     then: [{{id: a, type: log, message: x}}]
     else: [{{id: b, type: log, message: x}}]
-"""))
+""")
+    )
     assert [block.name for block in found["i"].blocks] == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [("a", ["a"]), ("z", ["default"]), ("{{ now() }}", ["a", "b", "default"])])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("a", ["a"]), ("z", ["default"]), ("{{ now() }}", ["a", "b", "default"])]
+)
 def test_only_the_case_that_matches_is_shown(planned: Planned, value: str, expected: list[str]) -> None:
-    found = tasks(planned(f"""
+    found = tasks(
+        planned(f"""
 tasks:
   - id: s
     type: switch
     value: "{value}"
     cases: {{a: [{{id: a, type: exit}}], b: [{{id: b, type: exit}}]}}
     default: [{{id: c, type: exit}}]
-"""))
+""")
+    )
     assert [block.name for block in found["s"].blocks] == expected
 
 
@@ -194,7 +209,8 @@ tasks:
     ],
 )
 def test_targets_are_shown_by_batch(planned: Planned, rollout: str, count: int, sizes: list[int]) -> None:
-    found = tasks(planned(f"""
+    found = tasks(
+        planned(f"""
 inputs: [{{id: size, type: int, default: 4}}]
 tasks:
   - id: fl
@@ -203,7 +219,8 @@ tasks:
     key: "t{{{{ target }}}}"
     rollout: {rollout}
     tasks: [{{id: l, type: log, message: "{{{{ target }}}} {{{{ key }}}} {{{{ index }}}}"}}]
-"""))
+""")
+    )
     items = found["fl"].items
     assert items is not None
     assert items.total == count
@@ -213,7 +230,8 @@ tasks:
 
 
 def test_a_list_that_only_a_run_can_tell_is_unknown(planned: Planned) -> None:
-    found = tasks(planned("""
+    found = tasks(
+        planned("""
 tasks:
   - {id: c, type: http.request, url: x}
   - id: fl
@@ -221,7 +239,8 @@ tasks:
     targets: outputs.c.json
     lock: "x/{{ target.name }}"
     tasks: [{id: l, type: log, message: "{{ target.host }} {{ inputs.nope }}"}]
-"""))
+""")
+    )
     items = found["fl"].items
     assert items is not None
     assert (items.total, items.unknown) == (None, ["outputs.c"])
@@ -239,7 +258,8 @@ def test_as_many_iterations_are_expanded_as_one_likes(planned: Planned) -> None:
 
 
 def test_what_would_fail_is_told(planned: Planned) -> None:
-    found = tasks(planned("""
+    found = tasks(
+        planned("""
 tasks:
   - {id: bomb, type: log, message: "{{ 'x' * 10**9 }}"}
   - {id: wrong, type: log, message: x, level: "{{ 'lo' ~ 'ud' }}"}
@@ -253,7 +273,8 @@ tasks:
     targets: [a]
     expect: {min: 2}
     tasks: [{id: l2, type: exit}]
-"""))
+""")
+    )
     assert "would make a text of more than" in found["bomb"].problem
     assert "`level`" in found["wrong"].problem
     assert found["gone"].problem == "unknown task type `nope.nope`"
@@ -293,7 +314,7 @@ def test_a_plugin_plans_for_a_target(planned: Planned) -> None:
 
 @pytest.mark.parametrize("how", ["sleep", "busy", "child"])
 def test_a_plugin_that_hangs_is_ended(planned: Planned, how: str) -> None:
-    with pytest.raises(RotaError, match="was not made within|more processor time"):
+    with pytest.raises(RotaError, match=r"was not made within|more processor time"):
         planned(f"tasks: [{{id: h, type: planner.hang, how: {how}}}]", seconds=3)
 
 
@@ -329,4 +350,3 @@ def test_people_read_it_as_a_tree(tmp_path: Path, planned: Planned) -> None:
         "  finally  (last, whatever happened)",
     ]:
         assert line in text.splitlines()
-

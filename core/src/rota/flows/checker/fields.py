@@ -19,13 +19,11 @@ from rota.flows.similar import did_you_mean, listed
 from rota.flows.task_fields import field_rules
 from rota.flows.templates import RawValue, compile_value
 from rota.flows.walk import dotted, has_child
-from rota.registration import written_names
 
 _SAMPLES: dict[str, tuple[Any, ...]] = {
     "integer": (1,), "number": (1.5,), "boolean": (True, False), "array": ([],), "object": ({},), "string": ("x",),
 }  # fmt: skip
 _MOST_SAMPLES = 20
-ShapeOf = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def check_fields(
 
     `shapes` are those of fields that are nothing but one expression.
     """
-    known = written_names(cls)
+    known = [info.alias or name for name, info in cls.model_fields.items()]
     for name in given:
         if name not in known:
             _unknown(exam, owner, name, known)
@@ -81,17 +79,17 @@ def _literal_secrets(exam: Examination, owner: Owner, cls: type[BaseModel], give
         value = given.get(name)
         is_secret = info.annotation is SecretStr or SecretStr in getattr(info.annotation, "__args__", ())
         if is_secret and isinstance(value, str) and value and not is_templated(value):
-            exam.report("secret-in-flow", f"`{name}` of {owner} is a secret, and it is written in the flow",
-                        (*owner.path, name), "keep it in a secret backend: `\"{{ secret('path#field') }}\"`")  # fmt: skip
+            message = f"`{name}` of {owner} is a secret, and it is written in the flow"
+            hint = "keep it in a secret backend: `\"{{ secret('path#field') }}\"`"
+            exam.report("secret-in-flow", message, (*owner.path, name), hint)
 
 
 def _check_values(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
     rules = field_rules(cls)
     data = {name: _as_given(value, expression=name in rules.expressions) for name, value in given.items()}
-    plain = {name: value for name, value in given.items() if name not in rules.expressions}
     groups: dict[Path, list[Any]] = {}
     for error in _errors(cls, data, any(is_templated(value) for value in given.values())):
-        path, value = _located(plain, error["loc"])
+        path, value = _located(given, error["loc"])
         raw = bool(path) and path[0] in rules.raw
         if error["type"] == "missing" and len(error["loc"]) == 1:
             continue

@@ -75,7 +75,11 @@ def _made(node: nodes.Expr, lookup: Lookup) -> Shape:
         return Shape("array", item=union(infer(item, lookup) for item in node.items))
     if isinstance(node, nodes.Dict):
         return mapping(
-            {str(pair.key.value): infer(pair.value, lookup) for pair in node.items if isinstance(pair.key, nodes.Const)},
+            {
+                str(pair.key.value): infer(pair.value, lookup)
+                for pair in node.items
+                if isinstance(pair.key, nodes.Const)
+            },
             None if all(isinstance(pair.key, nodes.Const) for pair in node.items) else ANY,
         )
     if isinstance(node, _ARITHMETIC):

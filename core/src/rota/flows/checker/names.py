@@ -122,7 +122,7 @@ class Reader:
             code = codes.get(seen.sight, "never-run")
             message = f"task `{name}` {seen.why}" + (f" than `{spot.root}`{_of(spot.site)} is evaluated"
                                                       if seen.why == "runs later" else "")  # fmt: skip
-            self._exam.report(code, message, spot.path, _way_out(seen, name, spot), place=place)
+            self._exam.report(code, message, spot.path, _way_out(seen, name), place=place)
             return False
         return True
 
@@ -182,7 +182,7 @@ def _of(site: Site | None) -> str:
     return f" of task `{site.id}`" if site is not None and site.id else ""
 
 
-def _way_out(seen: Seen, name: str, spot: Spot) -> str:
+def _way_out(seen: Seen, name: str) -> str:
     if seen.sight is Sight.HIDDEN and seen.by is not None:
         if getattr(seen.by.step, "collect", None) is None:
             return f"read it inside of `{seen.by.id}`"

@@ -20,10 +20,8 @@ def place_within(node: ScalarNode, source: str, offset: int, file: str) -> Place
     lines = source.split("\n")[start.line : end.line + 1]
     if not lines:
         return Place(file, start.line + 1, start.column + 1)
-    if node.style in ("|", ">"):
-        found = _in_block(lines, node, offset)
-    else:
-        found = _in_flow(lines, node, offset)
+    find = _in_block if node.style in ("|", ">") else _in_flow
+    found = find(lines, node, offset)
     line, column = found or (0, start.column)
     return Place(file, start.line + line + 1, column + 1)
 
@@ -53,10 +51,7 @@ def _in_flow(lines: list[str], node: ScalarNode, offset: int) -> tuple[int, int]
     quote = node.style or ""
     first = node.start_mark.column + (1 if quote else 0)
     inner = [lines[0][first:], *lines[1:]]
-    characters = (
-        (line, column + (first if line == 0 else 0), text)
-        for line, column, text in _unquoted(inner, quote)
-    )
+    characters = ((line, column + (first if line == 0 else 0), text) for line, column, text in _unquoted(inner, quote))
     return _aligned(characters, node.value, offset)
 
 
@@ -68,20 +63,29 @@ def _characters(lines: list[str], indent: int, first: int) -> Iterator[tuple[int
 
 
 def _unquoted(lines: list[str], quote: str) -> Iterator[tuple[int, int, str]]:
-    """Yield each character with the place it is written at; of an escape, its first."""
+    """Yield each character with the place it is written at; an escape is its first one, and an empty text.
+
+    White space around a line break is not part of the value, and neither is an escaped line break.
+    """
     for number, line in enumerate(lines):
-        column = 0
+        column = _blanks(line) if number else 0
+        joined = False
         while column < len(line):
             width, text = 1, line[column]
             if quote == "'" and line.startswith("''", column):
                 width = 2
             elif quote == '"' and text == "\\":
-                kind = line[column + 1 : column + 2]
-                width = 2 + _ESCAPES.get(kind, 0)
-                text = ""
-            yield number, column, text
+                joined = column == len(line) - 1
+                width, text = 2 + _ESCAPES.get(line[column + 1 : column + 2], 0), ""
+            if not joined:
+                yield number, column, text
             column += width
-        yield number, len(line), "\n"
+        if not joined:
+            yield number, len(line), "\n"
+
+
+def _blanks(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
 
 
 def _aligned(characters: Iterator[tuple[int, int, str]], value: str, offset: int) -> tuple[int, int] | None:

@@ -48,16 +48,16 @@ def _check_subflow(exam: Examination, site: Site, step: Subflow) -> None:
         _report_circle(exam, path, [exam.flow.id, *names, exam.flow.id], guarded or _may_end(site))
 
 
-def check_inputs(
-    exam: Examination, flow: Flow, given: Mapping[str, Any], path: Path, who: str, *, at: Path
-) -> None:
+def check_inputs(exam: Examination, flow: Flow, given: Mapping[str, Any], path: Path, who: str, *, at: Path) -> None:
     """Report inputs that `flow` does not have, must have, or does not take; `at` is the place for missing ones."""
     known = {spec.id: spec for spec in flow.inputs}
     for name, value in given.items():
         spec = known.get(name)
         if spec is None:
             hint = did_you_mean(name, known, what="it has") or "it has no inputs"
-            exam.report("unknown-input", f"{who}: flow `{flow.id}` has no input `{name}`", (*path, name), hint, key=True)
+            exam.report(
+                "unknown-input", f"{who}: flow `{flow.id}` has no input `{name}`", (*path, name), hint, key=True
+            )
         elif not is_templated(value):
             try:
                 spec.parse(plain(value))

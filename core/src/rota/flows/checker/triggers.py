@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rota.errors import PluginError
-from rota.flows.checker.subflows import check_inputs
 from rota.flows.checker.examination import Examination
 from rota.flows.checker.fields import Owner, check_fields
 from rota.flows.checker.schedules import check_schedule
 from rota.flows.checker.steps import report_type
+from rota.flows.checker.subflows import check_inputs
 from rota.flows.models import Flow
 from rota.flows.places import Path
 from rota.flows.triggers import AnyTrigger, FlowCondition, FlowTrigger, PluginTrigger, ScheduleTrigger, WebhookTrigger

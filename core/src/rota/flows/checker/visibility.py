@@ -51,13 +51,11 @@ def _compare(here: Cursor, there: Cursor, below: list[Cursor], target: Site) -> 
         hiding.append(owner)
     if hiding:
         return Seen(Sight.HIDDEN, f"runs in the iterations of `{hiding[-1].id}`", hiding[-1])
-    if here.block == there.block:
-        seen = _same_block(here, there, owner)
-    else:
-        seen = _other_block(here, there, owner)
+    compare = _same_block if here.block == there.block else _other_block
+    seen = compare(here, there, owner)
     if seen.sight is not Sight.ENDED:
         return seen
-    return _certainly(there, below, target)
+    return _certainly(below, target)
 
 
 def _same_block(here: Cursor, there: Cursor, owner: Site) -> Seen:
@@ -96,7 +94,7 @@ def _needed(owner: Site, index: int) -> set[int]:
     return found
 
 
-def _certainly(there: Cursor, below: list[Cursor], target: Site) -> Seen:
+def _certainly(below: list[Cursor], target: Site) -> Seen:
     """Return ENDED, or MAYBE with the first reason why `target` may not have run."""
     for site in (target, *(moment.owner for moment in below)):
         step = site.step
