@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from rota import SecretBackend
 from rota.builtin.secrets import File
 from rota.errors import SettingsError
+from rota.flows.docstrings import documented
 from rota.settings import NamespaceSettings, Settings, load_settings, validate_section
 
 
@@ -245,4 +246,4 @@ def test_no_secret_of_a_section_is_in_the_repr_of_the_settings() -> None:
 
 def test_there_are_no_more_than_twenty_keys_and_each_is_documented() -> None:
     assert len(Settings.model_fields) <= 20
-    assert [name for name, info in Settings.model_fields.items() if not info.description] == []
+    assert [name for name, info in documented(Settings).model_fields.items() if not info.description] == []

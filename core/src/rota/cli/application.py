@@ -74,17 +74,15 @@ def read_flow(app: Application, path: Path, namespace: str | None = None) -> Loa
 
 
 def _log_to_stderr(*, verbose: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Lines())
     logger = logging.getLogger("rota")
     if not logger.handlers:
-        logger.addHandler(handler)
+        logger.addHandler(_Stderr())
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
     logger.propagate = False
 
 
-class _Lines(logging.Formatter):
-    """Writes `warning: message`, as all messages of the launcher are written."""
+class _Stderr(logging.Handler):
+    """Writes `warning: message` on stderr, as all messages of the launcher are written."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {super().format(record)}"
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"{record.levelname.lower()}: {self.format(record)}", err=True)

@@ -61,6 +61,17 @@ def flow_files(app: Application, paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def is_file(what: str) -> bool:
+    """Return whether FILE|NAMESPACE/ID is meant as a file. Raises NotFound for what can be neither."""
+    path = Path(what)
+    if path.suffix in SUFFIXES or path.is_file() or path.is_dir():
+        return True
+    if "/" not in what:
+        hint = "a flow file ends in `.yaml`; a deployed flow is named NAMESPACE/ID"
+        raise NotFound(f"there is no flow file `{what}`", hint=hint)
+    return False
+
+
 def _is_flow(path: Path) -> bool:
     if any(part.startswith(".") and part not in (".", "..") for part in path.parts):
         return False

@@ -12,9 +12,9 @@ import click
 
 from rota.cli import options, suggestions
 from rota.cli.application import author, command_line, pass_application
-from rota.cli.checking import SUFFIXES, checked
+from rota.cli.checking import checked, is_file
 from rota.cli.output import note, say
-from rota.errors import NotFound, UsageError
+from rota.errors import UsageError
 
 if TYPE_CHECKING:
     from rota.flows.given import Typed
@@ -60,7 +60,7 @@ def command(
     from rota.flows.given import from_command_line
 
     given = from_command_line(inputs_from_pipe() if background else inputs)
-    if _is_file(what):
+    if is_file(what):
         start = _from_file(app, Path(what), given, namespace, labels)
     else:
         start = _from_store(app, what, given, namespace, labels, detach=detach)
@@ -83,16 +83,6 @@ class _Start:
     is_file: bool
     given: dict[str, Typed]
     begin: Callable[[], str]
-
-
-def _is_file(what: str) -> bool:
-    path = Path(what)
-    if path.suffix in SUFFIXES or path.is_file() or path.is_dir():
-        return True
-    if "/" not in what:
-        hint = "a flow file ends in `.yaml`; a deployed flow is named NAMESPACE/ID"
-        raise NotFound(f"there is no flow file `{what}`", hint=hint)
-    return False
 
 
 def _from_file(app: Application, path: Path, given: Given, namespace: str | None, labels: tuple[str, ...]) -> _Start:

@@ -35,6 +35,8 @@ class Batch:
     progress: list[Row] = field(default_factory=list)
     outbox: list[Row] = field(default_factory=list)
     executions: list[Row] = field(default_factory=list)
+    whole_logs: bool = False
+    """A task has ended in this turn: its lines are on disk before anybody hears of it."""
     first: list[Write] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     after: list[Callable[[], object]] = field(default_factory=list)

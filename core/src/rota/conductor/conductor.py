@@ -313,7 +313,7 @@ class Conductor:
             self.iterations.freeze(frame, event, rows)
             return
         if job.starts:
-            self.lifecycle.create_subflow(frame, event.node, job.rendered, event.problem)
+            self.lifecycle.render_subflow(frame, event.node, job.rendered, event.problem)
             return
         if job.rendered is not None:
             frame.live.rendered[(frame.path, event.node)] = job.rendered

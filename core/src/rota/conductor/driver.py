@@ -196,6 +196,7 @@ class Driver:
     def attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take in how an attempt ended: what a worker that was given up brings is refused."""
         self.running.discard(attempt)
+        self.batch.whole_logs = True
         frame, node = attempt.frame, attempt.node
         self.jobs.pop((frame, node), None)
         frame.assignments.pop(node, None)

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor.live import LiveFrame, child_path, problem_json
+from rota.executions.clients import close_clients
 from rota.executions.interpreter.frame import Frame
+from rota.executions.interpreter.program import ROOT
 from rota.executions.models import (
     Cancel,
     Evaluated,
@@ -19,7 +21,6 @@ from rota.executions.models import (
     StopFrame,
     WithdrawFrame,
 )
-from rota.executions.clients import close_clients
 from rota.executions.values import unsealed
 from rota.executions.view import FrameView
 from rota.store import iterations as rows
@@ -119,7 +120,9 @@ class Iterations:
             problem = Problem(
                 problem.type, problem.message, task, child.view.key or "", problem.attempt, problem.retryable
             )
-        self._driver.feed(parent, FrameEnded(child.parent_node, child.index, state, problem, until, exit))
+        root = child.frame.states.get(ROOT)
+        left = state is State.WARNING and root is not None and bool(root.data.get("left"))
+        self._driver.feed(parent, FrameEnded(child.parent_node, child.index, state, problem, until, exit, left))
 
     def _close_clients(self, child: LiveFrame) -> None:
         if not child.view.repeats and (gone := child.live.view.clients.take_out(child.path)):
@@ -129,7 +132,7 @@ class Iterations:
         """Write that an iteration failed without having been opened: its lock was refused."""
         now = time.time()
         self._driver.batch.ends.append(
-            _end_row(frame, node, index, State.FAILED, problem, _no_columns(frame, node), now, now)
+            _end_row(frame, node, index, self._row(frame, node, index)["key"], State.FAILED, problem, _no_columns(frame, node), now, now)
         )
 
     def lock_key(self, frame: LiveFrame, node: str, index: int) -> str:
@@ -145,6 +148,7 @@ class Iterations:
                 child.parent,
                 child.parent_node,
                 child.index,
+                child.view.key,
                 state,
                 problem,
                 child.collected,
@@ -200,6 +204,7 @@ def _end_row(
     frame: LiveFrame,
     node: str,
     index: int,
+    key: str | None,
     state: State,
     problem: Problem | None,
     collected: Any,
@@ -211,6 +216,7 @@ def _end_row(
         "path": frame.path,
         "node": node,
         "idx": index,
+        "key": key,
         "state": state.value,
         "problem": problem_json(problem),
         "collected": collected,

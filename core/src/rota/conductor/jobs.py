@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rota.errors import RotaError
 from rota.executions.evaluation import evaluate
-from rota.executions.iterating import freeze
 from rota.executions.interpreter.program import Node
+from rota.executions.iterating import freeze
 from rota.executions.models import Evaluated, NodeState, Problem, Stage
 from rota.executions.names import error_names, names_for
 from rota.executions.run_context import RunContext
@@ -60,7 +60,7 @@ class Evaluation:
     def _evaluated(self) -> tuple[Evaluated, list[dict[str, Any]] | None]:
         frame, view = self.frame, self.frame.live.view
         kind = frame.program.nodes[self.node].kind
-        error = error_names(failed_scope(frame, self.node))
+        error = error_names(failed_scope(frame, self.node), frame.view)
         if kind == "subflow" and self.stage == "body":
             self.rendered = self._for_subflow(error)
             return Evaluated(self.node, self.stage), None

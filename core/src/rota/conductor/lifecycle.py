@@ -97,6 +97,12 @@ class Lifecycle:
         self._driver.lives[live.id] = live
         return live
 
+    def begin_again(self, live: Live, event: Any) -> None:
+        """Go on with an execution that had ended: it needs a place like any other."""
+        live.first_event = event
+        self.become(live, State.CREATED)
+        self.begin(live)
+
     def begin(self, live: Live) -> None:
         """Start an execution, or let it wait for its place."""
         if live.revision.flow.concurrency is not None and live.row["place_key"] is not None:
@@ -104,7 +110,7 @@ class Lifecycle:
         else:
             self.start(live)
 
-    def start(self, live: Live, event: Any = None) -> None:
+    def start(self, live: Live) -> None:
         """Feed the first event: it has its place."""
         assert live.root is not None
         now = time.time()
@@ -112,6 +118,7 @@ class Lifecycle:
             live.started_at = now
             live.view.started_at = datetime.fromtimestamp(now, live.view.started_at.tzinfo)
         self.become(live, State.RUNNING)
+        event, live.first_event = live.first_event, None
         self._driver.feed(live.root, event or Start())
 
     def become(self, live: Live, state: State) -> None:
@@ -197,6 +204,11 @@ class Lifecycle:
         try:
             with self._resources.store.read() as conn:
                 there = executions.children(conn, live.id, frame.path, node)
+                if there and (known := self._driver.lives.get(there[-1]["id"])) and known.state.ended:
+                    # Its end is written with this turn: only then do its rows say where to go on.
+                    live.starting.add((frame.path, node))
+                    self._driver.batch.after.append(lambda: self._start_later(frame, command))
+                    return None
                 if there and command.restart and there[-1]["state"] != State.SUCCESS.value:
                     return self._go_on(conn, frame, node, there[-1])
                 if there and there[-1]["ended_at"] is None:
@@ -208,6 +220,7 @@ class Lifecycle:
         sources = frame.program.nodes[node].expressions("body")
         if sources and rendered is None:
             # It failed before there was an execution, and is restarted: what starts it has to be rendered again.
+            live.starting.add((frame.path, node))
             return self._driver.render(frame, node, sources)
         return self.create_subflow(frame, node, rendered or {}, None)
 
@@ -231,12 +244,35 @@ class Lifecycle:
         self.begin(child)
         return None
 
+    def _start_later(self, frame: LiveFrame, command: StartSubflow) -> None:
+        if self._still_wanted(frame, command.node):
+            self.start_subflow(frame, command)
+
+    def _still_wanted(self, frame: LiveFrame, node: str) -> bool:
+        """Whether a subflow whose start was put off is still to be started."""
+        starting = frame.live.starting
+        if (frame.path, node) not in starting:
+            return False
+        starting.discard((frame.path, node))
+        return True
+
+    def render_subflow(
+        self, frame: LiveFrame, node: str, rendered: dict[str, Any] | None, problem: Problem | None
+    ) -> None:
+        """Take in what was rendered for a subflow whose start waited for it."""
+        if self._still_wanted(frame, node):
+            self.create_subflow(frame, node, rendered, problem)
+
     def _no_subflow(self, frame: LiveFrame, node: str, error: RotaError) -> None:
         problem = Problem("subflow", frame.live.view.masker(str(error)), node, retryable=False)
         self._driver.feed(frame, SubflowEnded(node, State.FAILED, problem))
 
     def stop_subflow(self, frame: LiveFrame, command: StopSubflow) -> None:
         """Cancel a subflow."""
+        if self._still_wanted(frame, command.node):
+            problem = Problem("cancel", "it was cancelled", command.node)
+            self._driver.feed(frame, SubflowEnded(command.node, State.CANCELLED, problem))
+            return
         child = frame.live.children.get((frame.path, command.node))
         if child is not None and child.root is not None:
             if child.state in (State.CREATED, State.QUEUED):

@@ -91,6 +91,10 @@ class Live:
     windows: OrderedDict[tuple[str, str, int], list[dict[str, Any]]] = field(default_factory=OrderedDict)
     """Rows of frozen lists, a page at a time, by path, node and number of the page."""
     progressed: bool = False
+    starting: set[tuple[str, str]] = field(default_factory=set)
+    """Subflows whose start was put off for a moment, by path and node."""
+    first_event: Any = None
+    """What it goes on with once it has its place, where that is not `Start`."""
     rendered: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """What subflows are about to be started with, by path and node; there may be secrets in it."""
     timed: bool = False

@@ -100,10 +100,11 @@ class LogBuffer:
             self._wake()
 
     def drain(self, batch: Batch) -> None:
-        """Move what waits into `batch`, not more at once than keeps the transaction short."""
+        """Move what waits into `batch`, unless it wants all not more at once than keeps the transaction short."""
         with self._room:
-            taken = self._lines[:AT_ONCE]
-            del self._lines[:AT_ONCE]
+            at_once = len(self._lines) if batch.whole_logs else AT_ONCE
+            taken = self._lines[:at_once]
+            del self._lines[:at_once]
             batch.logs += taken
             self._size -= sum(len(row["message"]) for row in taken)
             batch.metrics += self._metrics

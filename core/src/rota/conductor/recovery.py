@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rota.conductor.live import Live, LiveFrame
+from rota.conductor.live import Live, LiveFrame, child_path
 from rota.conductor.reaper import kill_group
 from rota.errors import RotaError
 from rota.executions.interpreter.frame import Frame
 from rota.executions.interpreter.program import ITERATED, ROOT
+from rota.executions.interpreter.ranges import Ranges
 from rota.executions.models import Ended, NodeState, Problem, Restart, Start, State
 from rota.store import Connection, Store, commands, conductors, executions, iterations, task_runs, timers
 from rota.store.lost import OVER, mark_lost
@@ -214,7 +215,7 @@ class Recovery:
         live.root.ended = False
         live.view.run = live.run
         self._fill(live.root, states)
-        own.lifecycle.start(live, Restart(todo, everything) if states else Start())
+        own.lifecycle.begin_again(live, Restart(todo, everything) if states else Start())
 
     def reopen_frame(self, parent: LiveFrame, child: LiveFrame) -> None:
         """Go on with an iteration that ran before and did not succeed."""
@@ -233,7 +234,7 @@ class Recovery:
                 continue
             address = (frame.live.id, frame.path, row["node"])
             if targets is None:
-                todo[row["node"]] = iterations.undone(conn, *address)
+                todo[row["node"]] = _undone(conn, *address)
             else:
                 indexes = sorted(iterations.indexes(conn, *address, targets).values())
                 todo[row["node"]] = [[index, index] for index in indexes]
@@ -251,6 +252,16 @@ class Recovery:
                     lambda conn: task_runs.set_pids(conn, execution_id, frame.path, attempt.node, pids)
                 )
                 return
+
+
+def _undone(conn: Connection, execution_id: str, path: str, node: str) -> list[list[int]]:
+    """Return the ranges of iterations that did not succeed, or that have something left in them to do."""
+    ranges = Ranges(iterations.undone(conn, execution_id, path, node))
+    for row in iterations.page(conn, execution_id, path, node, states=("warning",), limit=None, items=False):
+        frame = task_runs.of_frame(conn, execution_id, child_path(path, node, row["key"]))
+        if any(one["node"] == ROOT and (one["data"] or {}).get("left") for one in frame):
+            ranges.add(row["idx"])
+    return ranges.pairs()
 
 
 def living_servers(store: Store) -> list[dict[str, Any]]:

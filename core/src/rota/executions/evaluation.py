@@ -7,6 +7,7 @@ from typing import Any
 
 from rota.errors import ExpressionError, RotaError
 from rota.executions.interpreter.values import Condition, Expr
+from rota.executions.iterating import text_of
 from rota.executions.values import NotJson, Seal, plain, sealed
 from rota.flows.templates import compile_expression, compile_value, secret_values
 
@@ -26,6 +27,8 @@ def evaluate(sources: Mapping[str, Any], names: Names, seal: Seal, *, lenient: b
             found[name] = _collect(source, names, seal, lenient)
         elif name == "outputs":
             found[name] = _storable(compile_value(source).render(names), seal)
+        elif name == "lock":
+            found[name] = text_of(compile_value(source).render(names), "the key of the lock")
         else:
             found[name] = evaluate_one(source, names)
     return found

@@ -32,7 +32,7 @@ def freeze(kind: str, sources: Mapping[str, Any], names: Names) -> list[dict[str
         one = _with_item(names, kind, item, index)
         if select is not None and not select(one):
             continue
-        name = _text(key(one), f"the key of item {index}") if key else default_key(kind, item, index)
+        name = text_of(key(one), f"the key of item {index}") if key else default_key(kind, item, index)
         if name in seen:
             raise ExpressionError(f"the key `{name}` is there twice", hint="give a `key` that tells the items apart")
         seen[name] = index
@@ -42,7 +42,7 @@ def freeze(kind: str, sources: Mapping[str, Any], names: Names) -> list[dict[str
                 "idx": index,
                 "key": name,
                 "item": kept,
-                "lock_key": _text(lock(one), f"the lock of `{name}`") if lock else None,
+                "lock_key": text_of(lock(one), f"the lock of `{name}`") if lock else None,
             }
         )
     return rows
@@ -101,7 +101,8 @@ def _value(source: Any) -> Callable[[Names], Any] | None:
     return None if source is None else compile_value(source).render
 
 
-def _text(value: Any, what: str) -> str:
+def text_of(value: Any, what: str) -> str:
+    """Return a key as text. Raises ExpressionError, with `what` it is, for a secret and for what is no text."""
     if is_secret(value):
         raise ExpressionError(f"{what} uses a secret, which may not steer a flow")
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":

@@ -167,7 +167,8 @@ class FrameEnded:
     """Answers `Open`: the iteration is over. `until` is what `repeat` asked for at its end.
 
     `state` is success, warning, failed, cancelled, lost, skipped, or not_started when it was withdrawn.
-    `until` and `exit` are those of its `Finish`; `problem` is, with the path and the key of the iteration.
+    `until` and `exit` are those of its `Finish`; `problem` is, with the path and the key of the iteration. `left`:
+    it ended in a warning, and a restart would find something to do in it.
     """
 
     node: str
@@ -176,6 +177,7 @@ class FrameEnded:
     problem: Problem | None = None
     until: bool | None = None
     exit: bool = False
+    left: bool = False
 
 
 @dataclass(slots=True)

@@ -121,14 +121,14 @@ def _variables(execution: ExecutionView, outputs: Outputs) -> Mapping[str, Any]:
     return merged
 
 
-def error_names(state: NodeState | None) -> dict[str, Any]:
+def error_names(state: NodeState | None, frame: FrameView) -> dict[str, Any]:
     """Return `error` for the tasks of an `errors` block, from the state of the scope that failed."""
     problem = state.problem if state is not None else None
     if problem is None:
         return {}
     return {
         "task": problem.task,
-        "target": problem.target or None,
+        "target": problem.target or frame.key,
         "message": problem.message,
         "type": problem.type,
         "attempt": problem.attempt,

@@ -14,9 +14,9 @@ from rota.executions.masking import Masker
 from rota.executions.models import NodeState
 
 if TYPE_CHECKING:
+    from rota.context import Artifacts
     from rota.executions.processes import Program
     from rota.executions.run_context import RunContext
-    from rota.context import Artifacts
     from rota.executions.secrets import ExecutionSecrets
 
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rota.errors import ExpressionError, RotaError, SecretError, TaskFailed
-from rota.executions.models import Ended, NodeState, Problem, State
 from rota.executions.interpreter.values import BadValue, seconds
+from rota.executions.models import Ended, NodeState, Problem, State
 from rota.executions.names import error_names, names_for, no_secret
 from rota.executions.prepare import Prepared
 from rota.executions.run_context import RunContext
@@ -128,7 +128,7 @@ def _names(assignment: Assignment, ctx: RunContext) -> dict[str, Any]:
         assignment.frame,
         no_secret(f"in `{type_name}`: everybody may read it") if type_name in WITHOUT_SECRETS else secret,
         task={"id": assignment.node, "type": type_name, "attempt": assignment.attempt},
-        error=error_names(assignment.failed_scope),
+        error=error_names(assignment.failed_scope, assignment.frame),
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from rota.extensions import Evaluated, Expression, Extension, Raw, Shell, Task
+from rota.flows.docstrings import documented
 from rota.flows.durations import format_duration
 from rota.flows.type_text import type_text
 
@@ -84,7 +85,7 @@ def split_docstring(cls: type[Extension]) -> tuple[str, str, str]:
 
 def field_docs(cls: type[BaseModel]) -> tuple[FieldDoc, ...]:
     """Return the fields of a model, by the names that a flow writes, the required ones first."""
-    docs = [_field(info.alias or name, info) for name, info in cls.model_fields.items()]
+    docs = [_field(info.alias or name, info) for name, info in documented(cls).model_fields.items()]
     return tuple(sorted(docs, key=lambda doc: not doc.required))
 
 
@@ -105,6 +106,8 @@ def output_schema(cls: type[Extension]) -> dict[str, Any]:
     Raises pydantic's PydanticInvalidForJsonSchema for a type that has none.
     """
     output = output_type(cls)
+    if (model := _model_of(output)) is not None:
+        documented(model)
     return {} if output is UNKNOWN else TypeAdapter(output).json_schema(mode="serialization")
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
+from rota.flows.docstrings import documented
 from rota.flows.task_fields import field_rules
 
 Schema = dict[str, Any]
@@ -37,7 +38,7 @@ def fields_schema(cls: type[BaseModel], name: str, definitions: Schema) -> Schem
     The definitions that it needs are added to `definitions`, their names after `name` and a colon.
     """
     try:
-        own = cls.model_json_schema(
+        own = documented(cls).model_json_schema(
             by_alias=True, ref_template=f"#/$defs/{name}:{{model}}", schema_generator=_Generator, mode="validation"
         )
     except (PydanticUserError, TypeError, ValueError):

@@ -44,7 +44,7 @@ def is_templated(value: Any) -> bool:
 class InputKeys(BaseModel):
     """The keys that every input has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
     """The name of the input, unique in the flow; its value is `inputs.<id>`."""

@@ -42,7 +42,6 @@ class Model(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        use_attribute_docstrings=True,
         populate_by_name=True,
         defer_build=True,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rota.errors import PluginError
 from rota.extensions import TASK_KEYS
 from rota.flows.describe import split_docstring
+from rota.flows.docstrings import documented
 from rota.flows.field_schemas import fields_schema
 from rota.flows.inputs import INPUT_TYPES
 from rota.flows.models import CONTROL_TYPES, Flow, TaskStep
@@ -37,7 +38,7 @@ def build(plugins: Plugins) -> Schema:
     `type` decides by `if`/`then` which keys there are, so that a mistake gives one error and not one for each
     type. Every plugin is imported.
     """
-    flow = Flow.model_json_schema(by_alias=True, mode="validation")
+    flow = documented(Flow).model_json_schema(by_alias=True, mode="validation")
     definitions: Schema = flow.pop("$defs")
     tasks = _tasks(plugins, definitions)
     triggers = _plugin_types(plugins, "trigger", "trigger", definitions, definitions.pop(PluginTrigger.__name__))

@@ -16,7 +16,7 @@ EndState: TypeAlias = Literal["success", "warning", "failed", "cancelled"]
 class TriggerKeys(BaseModel):
     """The keys that every trigger has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
     """The name of the trigger, unique in the flow."""
@@ -65,7 +65,7 @@ class ScheduleTrigger(TriggerKeys):
 class FlowCondition(BaseModel):
     """Which executions count."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     flow: str | None = None
     """The id of the flow. Default: any."""

@@ -231,14 +231,14 @@ class Executions:
         with self._app.store.read() as conn:
             return Progress(progress.task_counts(conn, id), progress.iteration_counts(conn, id))
 
-    def watch(self, id: str, *, interval: float = 0.2) -> Watch:
+    def watch(self, id: str, *, interval: float = 0.2, restart: bool = False) -> Watch:
         """Return what yields the updates of an execution until it has ended, looking every `interval` seconds.
 
-        Made for one that has ended, before its restart, it tells only of what comes after.
+        With `restart` it is made before a restart, and tells only of what comes after.
         """
         from rota.server.watching import Watch
 
-        return Watch(self._app, self.resolve(id), interval=interval)
+        return Watch(self._app, self.resolve(id), interval=interval, restart=restart)
 
     def tail(self, id: str, **filters: Any) -> Rows:
         """Return the last log lines: of a `path` and `node`, of `levels`, up to `limit`."""
@@ -293,9 +293,21 @@ class Executions:
     def change_limits(
         self, id: str, task: str, *, max_parallel: int | None = None, max_failures: int | None = None, author: str = ""
     ) -> None:
-        """Change the limits of a running fleet, in targets."""
-        payload = {"node": task, "max_parallel": max_parallel, "max_failures": max_failures}
-        self._command(id, "limits", payload, author)
+        """Change the limits of a running fleet, in targets. `task` is its id, or `path/id` where it runs in a fleet.
+
+        Raises NotFound where no such fleet runs.
+        """
+        row = self.get(id)
+        with self._app.store.read() as conn:
+            running = task_runs.of_executions(conn, [row["id"]], states=("running", "paused"))
+        names = {f"{one['path']}/{one['node']}".lstrip("/"): one for one in running if one["type"] == "fleet" and one["node"]}
+        found = [one for name, one in names.items() if task in (name, one["node"])]
+        if len(found) > 1:
+            raise UsageError(f"more than one fleet `{task}` runs", hint=f"name one: {', '.join(sorted(names))}")
+        if not found:
+            raise NotFound(f"no fleet `{task}` runs in execution {row['id']}", hint=", ".join(sorted(names)))
+        limits = {"max_parallel": max_parallel, "max_failures": max_failures}
+        self._command(id, "limits", {"path": found[0]["path"], "node": found[0]["node"], **limits}, author)
 
     def restart(
         self,

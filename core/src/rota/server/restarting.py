@@ -136,14 +136,22 @@ def _all_runs(conn: Any, id: str) -> list[Row]:
 
 def _undone(conn: Any, id: str, targets: Sequence[str] | None) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
-    for run in task_runs.of_execution(conn, id):
-        if run["type"] not in ("foreach", "fleet", "repeat"):
+    runs = task_runs.of_execution(conn, id)
+    left = {run["path"] for run in runs if not run["node"] and _state(run) == "failed"}
+    for run in runs:
+        if not run["node"] or run["type"] not in ("foreach", "fleet", "repeat"):
             continue
         rows = iterations.page(conn, id, run["path"], run["node"], limit=None, items=False)
-        keys = [
-            row["key"] for row in rows if (row["key"] in targets if targets else row["state"] not in (*WELL, "warning"))
+        path = f"{run['path']}/{run['node']}".lstrip("/")
+        found[(run["path"], run["node"])] = [
+            row["key"]
+            for row in rows
+            if (
+                row["key"] in targets
+                if targets
+                else row["state"] not in (*WELL, "warning") or f"{path}[{row['key']}]" in left
+            )
         ]
-        found[(run["path"], run["node"])] = keys
     return found
 
 

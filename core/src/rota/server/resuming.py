@@ -30,8 +30,8 @@ Row = dict[str, Any]
 def waiting(app: Application, id: str) -> list[Row]:
     """Return the task runs of an execution that wait for a person."""
     with app.store.read() as conn:
-        found = task_runs.page(conn, id, states=("paused",), limit=1000)
-    return [row for row in found if row["node"]]
+        found = task_runs.of_executions(conn, [id], states=("paused", "running"))
+    return [row for row in found if row["node"] and (row["state"] == "paused" or (row["data"] or {}).get("asking"))]
 
 
 def resume(

@@ -39,20 +39,20 @@ class Update:
 class Watch:
     """Yields updates of one execution until it has ended.
 
-    Made before a restart it tells only of what comes after; made for an execution that runs it tells all. Raises what
-    ended this process's conductor, if that is what happened.
+    With `restart` it is made before one: it tells only of what comes after, and waits for another end than the one on
+    record. Raises what ended this process's conductor, if that is what happened.
     """
 
-    def __init__(self, app: Application, id: str, *, interval: float = 0.2) -> None:
+    def __init__(self, app: Application, id: str, *, interval: float = 0.2, restart: bool = False) -> None:
         self._app = app
         self._id = id
         self._interval = interval
         self._line, self._since = 0, 0.0
         self._states: dict[str, tuple[Any, ...]] = {}
         self._last_ends: set[tuple[str, str, int]] = set()
-        row = app.executions.get(id)
-        self._old_end = row["ended_at"]
-        if self._old_end is not None:
+        self._old_end: float | None = None
+        if restart:
+            self._old_end = app.executions.get(id)["ended_at"]
             self._skip()
 
     def __iter__(self) -> Iterator[Update]:

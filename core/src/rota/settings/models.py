@@ -22,7 +22,7 @@ _NAMESPACE = r"^[a-z0-9][a-z0-9._-]*$"
 class Model(BaseModel):
     """What all parts of the settings have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Section(Model):

@@ -7,14 +7,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store.bulk import Bulk, BulkUpdate, Row
+from rota.store.bulk import Bulk, Row
 from rota.store.tables import iterations
 
 _i = iterations.c
 _KEY = ("execution_id", "path", "node", "idx")
 _ENDS = ("state", "problem", "collected", "started_at", "ended_at")
 _INSERT = Bulk(iterations, columns=(*_KEY, "key", "item", "lock_key", *_ENDS))
-_SAVE = BulkUpdate(iterations, key=_KEY, values=_ENDS)
+# An upsert, although the row is there: it goes by the key, whatever PostgreSQL's planner thinks of a new table.
+_SAVE = Bulk(iterations, columns=(*_KEY, "key", *_ENDS), update=_ENDS)
 _NODE = (
     _i.execution_id == sa.bindparam("execution_id"),
     _i.path == sa.bindparam("path"),
@@ -33,7 +34,10 @@ def insert_many(conn: sa.Connection, rows: Iterable[Row]) -> None:
 
 
 def save_ends(conn: sa.Connection, rows: Sequence[Row]) -> None:
-    """Set `state, problem, collected, started_at, ended_at` of many iterations: at their start, end and restart."""
+    """Set `state, problem, collected, started_at, ended_at` of many iterations: at their start, end and restart.
+
+    Each row has its `key`, too.
+    """
     _SAVE(conn, rows)
 
 

@@ -19,9 +19,6 @@ _SETTINGS = {
     "statement_timeout": "60s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "120s",
-    # What is asked for is found by its key, also while the statistics of a new table are still missing.
-    "random_page_cost": "1.1",
-    "jit": "off",
 }
 _NETWORK = {
     "connect_timeout": 10,

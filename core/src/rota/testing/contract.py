@@ -12,6 +12,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from rota.errors import FlowError, RotaError
 from rota.extensions import ArtifactStore, Executor, Extension, Service, Task
 from rota.flows.describe import UNKNOWN, output_schema, output_type, split_docstring
+from rota.flows.docstrings import documented
 from rota.flows.document import parse_document
 from rota.flows.task_fields import compile_field, typed_values
 from rota.registration import KINDS, Kind, snake_case, written_names
@@ -61,7 +62,7 @@ def _documentation(cls: type[Extension]) -> Iterator[str]:
 
 
 def _undocumented(model: type[BaseModel], where: str) -> Iterator[str]:
-    for name, info in model.model_fields.items():
+    for name, info in documented(model).model_fields.items():
         if not (info.description or "").strip():
             yield f"the field `{where}{name}` is not documented: write a docstring below it"
 

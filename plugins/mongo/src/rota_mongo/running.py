@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 TRIES = 30
 """How often a command that will not end is killed, a second apart: one that came in by a retry is another one."""
-_AT_A_TIME = 5.0
+PATIENCE = 5.0
+"""How many seconds one try may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,15 @@ class RunningCommands(CommandListener):
 
     def __init__(self) -> None:
         self._commands: dict[int, RunningCommand] = {}
+        self._given_up: dict[int, RunningCommand] = {}
 
     def of(self, thread: int) -> RunningCommand | None:
         """Return what the thread waits for."""
         return self._commands.get(thread)
+
+    def take_given_up(self, thread: int) -> RunningCommand | None:
+        """Return, once, what the thread stopped waiting for while the server may still be at it."""
+        return self._given_up.pop(thread, None)
 
     def started(self, event: CommandStartedEvent) -> None:
         """Note the command."""
@@ -56,8 +62,10 @@ class RunningCommands(CommandListener):
         self._commands.pop(threading.get_ident(), None)
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Forget the command."""
-        self._commands.pop(threading.get_ident(), None)
+        """Forget the command, unless it is this side alone that has given up."""
+        command = self._commands.pop(threading.get_ident(), None)
+        if command is not None and event.failure.get("errtype") == "NetworkTimeout":
+            self._given_up[threading.get_ident()] = command
 
 
 @contextmanager
@@ -68,38 +76,42 @@ def stopping(ctx: Context, connection: Connection, live: LiveClient) -> Iterator
     def stop() -> None:
         for _ in range(TRIES):
             command = live.running.of(thread)
-            if command is not None and not over.is_set():
-                kill(connection, command)
+            if command is not None:
+                kill(connection, command, lambda: live.running.of(thread) is command)  # noqa: B023 - called at once
             if over.wait(1.0):
                 return
 
     ctx.on_cancel(stop)
-    last: RunningCommand | None = None
+    live.running.take_given_up(thread)
     try:
         yield
-    except PyMongoError as error:
-        last = live.running.of(thread)
-        if error.timeout and last is not None:
-            kill(connection, last)
-        raise
     finally:
         over.set()
+        given_up = live.running.take_given_up(thread)
+        if given_up is not None:
+            kill(connection, given_up, lambda: True)
 
 
-def kill(connection: Connection, command: RunningCommand) -> None:
-    """End a command on its server; whatever goes wrong on the way is no news to anybody.
+def kill(connection: Connection, command: RunningCommand, is_wanted: Callable[[], bool]) -> None:
+    """End a command on its server while `is_wanted`; whatever goes wrong on the way is no news to anybody.
 
     `killSessions` ends one's own operations and cursors without any right, on every shard; `killOp` is for servers
     that only know that.
     """
-    with suppress(PyMongoError), pymongo.timeout(_AT_A_TIME):
-        with open_direct(connection, command.address, serverSelectionTimeoutMS=int(_AT_A_TIME * 1000)) as client:
-            if command.session is not None:
+    wait = int(PATIENCE * 1000)
+    with suppress(PyMongoError), pymongo.timeout(PATIENCE):
+        with open_direct(connection, command.address, serverSelectionTimeoutMS=wait) as client:
+            if command.session is not None and is_wanted():
                 with suppress(PyMongoError):
                     client.admin.command("killSessions", [command.session])
-            if command.connection is None:
-                return
-            mine = {"$ownOps": True, "connectionId": command.connection}
-            for operation in client.admin.command("currentOp", mine)["inprog"]:
-                if operation.get("connectionId") == command.connection and operation.get("opid") is not None:
+            operations = client.admin.command("currentOp", 1, **{"$ownOps": True, "connectionId": command.connection})
+            for operation in operations["inprog"]:
+                if _is_of(operation, command) and is_wanted():
                     client.admin.command("killOp", op=operation["opid"])
+
+
+def _is_of(operation: Mapping[str, Any], command: RunningCommand) -> bool:
+    if "opid" not in operation or operation.get("connectionId") != command.connection:
+        return False
+    session = operation.get("lsid")
+    return not session or command.session is None or session["id"] == command.session["id"]

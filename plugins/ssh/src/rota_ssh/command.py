@@ -6,9 +6,9 @@ import shlex
 from typing import Annotated
 
 from pydantic import Field
+
 from rota import Context
 from rota import Shell as ShellText
-
 from rota_ssh.program_fields import ProgramFields
 from rota_ssh.running import CommandResult
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from rota import Context, TaskFailed
-
 from rota_ssh.endpoint import Endpoint
 from rota_ssh.failures import broken, late, lost
 
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
     import paramiko
 
     from rota_ssh.transport import SshTransport
+
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -36,7 +38,8 @@ class Connection:
 
     def session(self, doing: str) -> paramiko.Channel:
         """Return a new channel for a command. Raises TaskFailed; `doing` says in words what for."""
-        return self._open(lambda: self.transport.open_session(timeout=self.endpoint.operation_timeout), doing)
+        timeout = self.endpoint.operation_timeout
+        return self._open(lambda: self.transport.open_session(timeout=timeout), doing)
 
     def sftp(self) -> paramiko.SFTPClient:
         """Return the client for files, opened when it is first asked for. Raises TaskFailed."""
@@ -72,7 +75,7 @@ class Connection:
         channel.invoke_subsystem("sftp")
         return paramiko.SFTPClient(channel)
 
-    def _open(self, opening: Any, doing: str) -> Any:
+    def _open(self, opening: Callable[[], T], doing: str) -> T:
         import paramiko
 
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
 from rota import Duration
 
 _JUMP = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:@\s]+)(?::(?P<port>\d+))?")
@@ -43,7 +44,7 @@ class ConnectionFields(BaseModel):
     host_key: Literal["verify", "accept_any_insecure"] = "verify"
     """`accept_any_insecure` talks to whoever answers: somebody in the middle can read and change everything."""
     known_hosts: str | None = Field(default=None, min_length=1)
-    """A `known_hosts` file, by its path where Rota runs, or its text. Default: `~/.ssh/known_hosts` and the system's."""
+    """A `known_hosts` file, by its path where Rota runs, or its text. Default: the user's and the system's."""
     host_key_fingerprint: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[])
     """The host's key, or keys, as `SHA256:…`, instead of a `known_hosts` file."""
 
@@ -57,7 +58,9 @@ class ConnectionFields(BaseModel):
             raise ValueError("either `known_hosts` or `host_key_fingerprint`, not both")
         for fingerprint in self.host_key_fingerprint:
             if not re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}=?", fingerprint):
-                raise ValueError(f"`{fingerprint[:60]}` is no fingerprint: write it as `ssh-keygen -lf` does, `SHA256:…`")
+                raise ValueError(
+                    f"`{fingerprint[:60]}` is no fingerprint: write it as `ssh-keygen -lf` does, `SHA256:…`"
+                )
         return self
 
     @property

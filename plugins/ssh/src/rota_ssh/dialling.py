@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 import paramiko
-from rota import Context, TaskFailed
 
+from rota import Context, TaskFailed
 from rota_ssh import host_keys
 from rota_ssh.connection import Connection, connection_to
 from rota_ssh.endpoint import Endpoint
@@ -97,9 +97,7 @@ def _transport(
 
 def _connect(endpoint: Endpoint, held: ExitStack, dialling: Dialling, deadline: float) -> socket.socket:
     error: OSError = OSError(f"`{endpoint.host}` has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        endpoint.host, endpoint.port, type=socket.SOCK_STREAM
-    ):
+    for family, kind, protocol, _, address in socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM):
         sock = held.enter_context(socket.socket(family, kind, protocol))
         sock.settimeout(_left(deadline))
         dialling.may_be_stopped_by(lambda sock=sock: _shut(sock))  # type: ignore[misc]
@@ -140,9 +138,7 @@ def _known_hosts(ctx: Context, endpoint: Endpoint) -> KnownHosts | None:
     if policy.mode != "verify" or policy.fingerprints:
         return None
     given = policy.known_hosts
-    with ctx.client(
-        ("ssh known hosts", given), lambda: load_known_hosts(given), lambda _: None, shared=True
-    ) as known:
+    with ctx.client(("ssh known hosts", given), lambda: load_known_hosts(given), lambda _: None, shared=True) as known:
         return known
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
-from rota import TaskFailed
 
+from rota import TaskFailed
 from rota_ssh.connection_fields import ConnectionFields, HostFields, JumpHost
 from rota_ssh.ssh_config import SshConfig
 

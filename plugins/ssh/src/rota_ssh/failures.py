@@ -29,7 +29,9 @@ def dial_failure(endpoint: Endpoint, error: Exception) -> TaskFailed:
     if isinstance(error, OSError):
         return TaskFailed(f"{where} cannot be reached: {_words(error)}")
     if "banner" in str(error).lower():
-        return TaskFailed(f"{where} does not speak SSH, or ended the connection before it did", hint="is the port right?")
+        return TaskFailed(
+            f"{where} does not speak SSH, or ended the connection before it did", hint="is the port right?"
+        )
     return TaskFailed(f"connecting to {where} failed: {_words(error)}")
 
 

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from rota import TaskFailed
-
 from rota_ssh.known_hosts import HostKeys, KnownHosts, fingerprint
 
 if TYPE_CHECKING:
@@ -72,7 +71,9 @@ def _is_certified(presented: bytes, known: HostKeys, endpoint: Endpoint) -> bool
     certificate = serialization.load_ssh_public_identity(kind + b" " + base64.b64encode(presented))
     if not isinstance(certificate, serialization.SSHCertificate):
         return False
-    signer = certificate.signature_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    signer = certificate.signature_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
     if base64.b64decode(signer.split()[1]) not in {entry.blob for entry in known.authorities}:
         return False
     try:

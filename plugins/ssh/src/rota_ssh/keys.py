@@ -9,11 +9,11 @@ from typing import Any
 import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from rota import TaskFailed
 
+from rota import TaskFailed
 from rota_ssh.endpoint import Credentials
 
-_KINDS: tuple[tuple[type, type[paramiko.PKey]], ...] = (
+_KINDS: tuple[tuple[Any, type[paramiko.PKey]], ...] = (
     (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),
     (rsa.RSAPrivateKey, paramiko.RSAKey),
     (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
@@ -42,7 +42,7 @@ def _load_key(text: str, passphrase: bytes | None, name: str) -> paramiko.PKey:
     loaded = _parse(text.strip().replace("\r\n", "\n").encode() + b"\n", passphrase, name)
     for kind, paramiko_kind in _KINDS:
         if isinstance(loaded, kind):
-            plain = loaded.private_bytes(
+            plain: bytes = loaded.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
             )
             return paramiko_kind.from_private_key(io.StringIO(plain.decode()))
@@ -52,9 +52,11 @@ def _load_key(text: str, passphrase: bytes | None, name: str) -> paramiko.PKey:
 def _parse(data: bytes, passphrase: bytes | None, name: str) -> Any:
     load = serialization.load_pem_private_key
     if b"BEGIN OPENSSH PRIVATE KEY" in data:
-        load = serialization.load_ssh_private_key  # type: ignore[assignment]
+        load = serialization.load_ssh_private_key
     elif b"PuTTY-User-Key-File" in data:
-        raise TaskFailed(f"{name} is in PuTTY's format", retryable=False, hint="convert it: `puttygen key -O private-openssh`")
+        raise TaskFailed(
+            f"{name} is in PuTTY's format", retryable=False, hint="convert it: `puttygen key -O private-openssh`"
+        )
     try:
         return load(data, password=passphrase)
     except TypeError:
@@ -64,14 +66,16 @@ def _parse(data: bytes, passphrase: bytes | None, name: str) -> Any:
     except Exception as error:  # noqa: BLE001 - the library raises many kinds, none of which may show the key
         if passphrase is not None and _is_encrypted(data):
             raise TaskFailed(f"the `passphrase` of {name} is wrong", retryable=False) from None
-        raise TaskFailed(f"{name} is no private key that can be read: {type(error).__name__}", retryable=False) from None
+        raise TaskFailed(
+            f"{name} is no private key that can be read: {type(error).__name__}", retryable=False
+        ) from None
 
 
 def _is_encrypted(data: bytes) -> bool:
     """Return whether a key that cannot be read asks for a passphrase."""
     load = serialization.load_pem_private_key
     if b"BEGIN OPENSSH PRIVATE KEY" in data:
-        load = serialization.load_ssh_private_key  # type: ignore[assignment]
+        load = serialization.load_ssh_private_key
     try:
         load(data, password=None)
     except TypeError:

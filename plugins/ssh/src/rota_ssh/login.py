@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import paramiko
-from rota import TaskFailed
 
+from rota import TaskFailed
 from rota_ssh.endpoint import Endpoint
 from rota_ssh.keys import certificate_problem
 from rota_ssh.transport import SshTransport
@@ -66,6 +66,4 @@ def _refused(endpoint: Endpoint, tried: list[str], offered: list[str], keys: lis
         reasons.append(problem)
     if offered:
         reasons.append(f"it asks for {' or '.join(offered)}")
-    return TaskFailed(
-        f"`{endpoint.address}` does not let `{endpoint.user}` in: {'; '.join(reasons)}", retryable=False
-    )
+    return TaskFailed(f"`{endpoint.address}` does not let `{endpoint.user}` in: {'; '.join(reasons)}", retryable=False)

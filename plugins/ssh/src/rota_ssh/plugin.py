@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rota import Task, Trigger, hookimpl
-
 from rota_ssh.command import Command
 from rota_ssh.download import Download
 from rota_ssh.file_appeared import FileAppeared

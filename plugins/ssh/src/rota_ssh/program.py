@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, NoReturn
 
 from pydantic import SecretStr
-from rota import TaskFailed
 
+from rota import TaskFailed
 from rota_ssh.connection import Connection
 from rota_ssh.failures import broken, late, lost
 from rota_ssh.launcher import Launch, Sudo, framed
@@ -87,8 +87,8 @@ class Program:
     def run(self, doing: str = "running the command") -> int:
         """Run to the end and return the exit code, -1 where a signal ended the shell. Raises TaskFailed."""
         channel = self._channel = self._connection.session(doing)
-        channel.in_buffer.set_event(self._wake)  # type: ignore[arg-type]
-        channel.in_stderr_buffer.set_event(self._wake)  # type: ignore[arg-type]
+        channel.in_buffer.set_event(self._wake)
+        channel.in_stderr_buffer.set_event(self._wake)
         try:
             self._start(channel, doing)
             self._pump(channel, doing)

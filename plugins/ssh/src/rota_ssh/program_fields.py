@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from rota import Artifact, Context, Duration, Task, TaskFailed
 
+from rota import Artifact, Context, Duration, Task, TaskFailed
 from rota_ssh.connection_fields import HostFields
 from rota_ssh.endpoint import endpoint_of
 from rota_ssh.launcher import exports

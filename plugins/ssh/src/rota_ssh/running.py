@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
-from rota import Artifact, Context, TaskFailed
 
+from rota import Artifact, Context, TaskFailed
 from rota_ssh.connection import Connection, connection_to
 from rota_ssh.endpoint import Endpoint
 from rota_ssh.launcher import ending
@@ -30,10 +28,6 @@ class CommandResult(BaseModel):
     """The last 64 KiB of the standard error."""
     truncated: bool
     """Whether there was more of one of the two."""
-
-
-class _Sink(Protocol):
-    def write(self, data: bytes) -> int: ...
 
 
 class Run:

@@ -8,8 +8,8 @@ import shlex
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from rota import Context, Raw, TaskFailed
 
+from rota import Context, Raw, TaskFailed
 from rota_ssh.program_fields import ProgramFields
 from rota_ssh.running import CommandResult
 from rota_ssh.work_files import inside
@@ -54,12 +54,15 @@ class Script(ProgramFields):
         place = f'"${{TMPDIR:-/tmp}}/rota-{secrets.token_hex(8)}"'
         clean_up = f"rm -f -- {place}\n"
         words = [*self._interpreter(data), *(str(argument) for argument in self.arguments)]
-        before, after = shlex.join(words[: len(words) - len(self.arguments)]), shlex.join(words[len(words) - len(self.arguments) :])
+        before, after = (
+            shlex.join(words[: len(words) - len(self.arguments)]),
+            shlex.join(words[len(words) - len(self.arguments) :]),
+        )
         text = (
             f"f={place}\n"
             "trap 'rm -f -- \"$f\"' EXIT; trap 'exit 143' HUP INT TERM\n"
             # `noclobber` refuses a file, or a link, that somebody else has put there.
-            "(umask 077; set -C; : > \"$f\") || exit 126\n"
+            '(umask 077; set -C; : > "$f") || exit 126\n'
             # Byte by byte: what comes after the script is the script's own input.
             f'dd bs=1 count={len(data)} of="$f" 2>/dev/null || exit 126\n'
             f'{self.preamble()}{before} "$f" {after}\n'

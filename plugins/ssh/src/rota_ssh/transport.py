@@ -31,6 +31,7 @@ class SshTransport(paramiko.Transport):
 
     _preferred_ciphers = _CIPHERS
     _preferred_macs = _MACS
+    _preferred_keys: tuple[str, ...]
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float, auth_timeout: float) -> None:
         super().__init__(sock)
@@ -43,7 +44,7 @@ class SshTransport(paramiko.Transport):
     @property
     def preferred_keys(self) -> tuple[str, ...]:
         """The kinds of host keys in order; certificates go first where an authority is known."""
-        plain = tuple(self._preferred_keys)
+        plain = self._preferred_keys
         certified = tuple(f"{kind}{_CERTIFICATE}" for kind in plain)
         return certified + plain if self.prefers_certificates else plain + certified
 

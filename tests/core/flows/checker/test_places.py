@@ -51,7 +51,7 @@ def test_a_mark_is_found_in_whatever_yaml_writes(before: str, after: str, style:
     assert isinstance(node, MappingNode)
     value = next(value for key, value in node.value if key.value == "key")
     assert isinstance(value, ScalarNode)
-    place = place_within(value, source, value.value.index("@mark"), "f")
+    place = place_within(value, source.split("\n"), value.value.index("@mark"), "f")
     assert source.split("\n")[place.line - 1][place.column - 1 :].startswith("@mark")
 
 
@@ -61,6 +61,6 @@ def test_a_place_is_always_given(text: str, offset: int) -> None:
     source: str = yaml.dump(text)
     node = yaml.compose(source, Loader=yaml.CSafeLoader)
     assert isinstance(node, ScalarNode)
-    place = place_within(node, source, offset, "f")
+    place = place_within(node, source.split("\n"), offset, "f")
     assert 1 <= place.line <= source.count("\n") + 1
     assert place.column >= 1

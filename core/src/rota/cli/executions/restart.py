@@ -56,7 +56,7 @@ def command(
         _print_plan(plan)
     if dry_run:
         return
-    watch = app.executions.watch(full)
+    watch = app.executions.watch(full, restart=True)
     app.executions.restart(
         full, targets=keys, run_lost=run_lost, revision=None if revision == "same" else revision, author=author()
     )

@@ -10,7 +10,7 @@ import click
 
 from rota.cli import options, suggestions
 from rota.cli.application import pass_application, read_flow
-from rota.cli.checking import SUFFIXES
+from rota.cli.checking import is_file
 from rota.cli.colours import paint
 from rota.cli.output import note, print_json, say
 from rota.errors import NotFound, UsageError
@@ -34,7 +34,7 @@ def command(
     Of NAMESPACE/ID it compares the newest revision with the one before, unless told otherwise. --json prints: flow,
     changed, diff (text, as of `diff -u`), files (the names of those that differ).
     """
-    if Path(what).suffix in SUFFIXES or Path(what).is_file():
+    if is_file(what):
         name, before, after = _file(app, Path(what), namespace, old)
     else:
         name, before, after = _revisions(app, what, old, new)

@@ -170,6 +170,8 @@ class Rollout(Many):
             self._left(frame, event)
             return
         self._count(frame, event.index, event.state, event.problem)
+        if event.left:
+            self.undone.add(event.index)
         self.go(frame)
 
     def _left(self, frame: Frame, event: FrameEnded) -> None:

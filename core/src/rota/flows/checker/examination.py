@@ -53,6 +53,10 @@ class Examination:
         """The settings of the namespace."""
         return None if self.settings is None else self.settings.namespace_settings(self.namespace)
 
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.loaded.source.split("\n")
+
     def type_of(self, name: str) -> type[Task] | None:
         """Return the class of a task type, or None where it cannot be had."""
         if name not in self.types:
@@ -76,5 +80,5 @@ class Examination:
         """Return where character `offset` of the text at `path` stands."""
         node = self.loaded.places.node(path)
         if isinstance(node, ScalarNode):
-            return place_within(node, self.loaded.source, offset, self.loaded.file)
+            return place_within(node, self._lines, offset, self.loaded.file)
         return self.loaded.places.value(path)

@@ -111,6 +111,8 @@ class Reader:
             return False
         seen = see(spot.cursor, site)
         name, state = str(path.keys[1]), path.keys[0] == "tasks"
+        if seen.sight is Sight.ENDED:
+            return True
         place = self._place(spot, found, f"{path.keys[0]}.{name}", name)
         if seen.sight is Sight.MAYBE:
             if not (state or path.guarded or self._guards.cover(spot, site, seen)):

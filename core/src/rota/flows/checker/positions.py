@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from yaml.nodes import ScalarNode
 
@@ -11,13 +11,13 @@ from rota.errors import Place
 _ESCAPES = {"x": 2, "u": 4, "U": 8}
 
 
-def place_within(node: ScalarNode, source: str, offset: int, file: str) -> Place:
+def place_within(node: ScalarNode, text: Sequence[str], offset: int, file: str) -> Place:
     """Return where character `offset` of the value of `node` stands; the start of `node` where that is unclear.
 
-    `source` is the whole text that `node` was read from.
+    `text` is all lines of what `node` was read from, split at line feeds.
     """
     start, end = node.start_mark, node.end_mark
-    lines = source.split("\n")[start.line : end.line + 1]
+    lines = list(text[start.line : end.line + 1])
     if not lines:
         return Place(file, start.line + 1, start.column + 1)
     find = _in_block if node.style in ("|", ">") else _in_flow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rota.errors import ExpressionError
+from rota.extensions import Task
 from rota.flows.checker.examination import Examination
 from rota.flows.checker.inference import infer
 from rota.flows.checker.shapes import (
@@ -67,6 +68,7 @@ class World:
     def __init__(self, exam: Examination) -> None:
         self._exam = exam
         self._outputs: dict[str, Shape | None] = {}
+        self._types: dict[str, Shape | None] = {}
         self.inputs = mapping({spec.id: shape_of_input(spec) for spec in exam.flow.inputs})
         self.variables = self._variables()
 
@@ -166,18 +168,23 @@ class World:
         given = step.fields.get("values")
         if step.type in ("output", "set") and isinstance(given, dict):
             return shape_of_value(given)
-        cls = self._exam.type_of(step.type)
-        if cls is None:
-            return ANY
-        output = output_type(cls)
-        if output is UNKNOWN:
-            return ANY
-        if output is None or output is type(None):
-            return None
-        from pydantic import TypeAdapter
-        from pydantic.errors import PydanticUserError
+        if step.type not in self._types:
+            cls = self._exam.type_of(step.type)
+            self._types[step.type] = ANY if cls is None else shape_of_output(cls)
+        return self._types[step.type]
 
-        try:
-            return shape_of_schema(TypeAdapter(output).json_schema(mode="serialization", by_alias=False))
-        except (PydanticUserError, TypeError, NameError):
-            return ANY
+
+def shape_of_output(cls: type[Task]) -> Shape | None:
+    """Return the shape of what a task type gives, or None where that is nothing."""
+    output = output_type(cls)
+    if output is UNKNOWN:
+        return ANY
+    if output is None or output is type(None):
+        return None
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
+    try:
+        return shape_of_schema(TypeAdapter(output).json_schema(mode="serialization", by_alias=False))
+    except (PydanticUserError, TypeError, NameError):
+        return ANY

@@ -12,7 +12,7 @@ Runs = Literal["yes", "no", "maybe"]
 class Planned(BaseModel):
     """What the parts of a plan have in common."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PlannedValue(Planned):

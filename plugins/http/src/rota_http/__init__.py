@@ -1,0 +1,1 @@
+"""Task types and triggers `http.*` for Rota."""

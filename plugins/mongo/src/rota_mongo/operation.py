@@ -1,0 +1,98 @@
+"""What every task does around its work: a client, a time limit, an end on the server when cancelled, clear errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rota import Context, TaskFailed
+from rota_mongo.client import close_live, open_live
+from rota_mongo.failures import explained
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+    from rota_mongo.client import Client
+    from rota_mongo.connection import CollectionTask, Connection, WriteTask
+
+READ_PREFERENCES = {
+    "primary": "Primary",
+    "primary_preferred": "PrimaryPreferred",
+    "secondary": "Secondary",
+    "secondary_preferred": "SecondaryPreferred",
+    "nearest": "Nearest",
+}
+
+
+@contextmanager
+def connected(connection: Connection, ctx: Context, doing: str) -> Iterator[Client]:
+    """Lend a client for the `with` block; `doing` says in messages what is done there (`find in `shop.orders``).
+
+    What is asked of the server there ends with the task: at its deadline, after `operation_timeout`, on cancel. Every
+    error of MongoDB and of BSON becomes a TaskFailed.
+    """
+    with explained(connection, ctx, doing):
+        key = connection.connection_key()
+        with ctx.client(key, lambda: open_live(connection), close_live, shared=True) as live:
+            from rota_mongo.running import stopping
+
+            # What ends a command on the server comes after the limit, and is not bound by it.
+            with stopping(ctx, connection, live), time_limit(connection, ctx):
+                yield live.client
+
+
+def time_limit(connection: Connection, ctx: Context) -> AbstractContextManager[None]:
+    """Bound what is asked of the server by the task's deadline and `operation_timeout`, whichever ends first.
+
+    pymongo sends what is left as `maxTimeMS` and waits no longer than that. Raises TaskFailed after the deadline.
+    """
+    import pymongo
+
+    left = None if ctx.deadline is None else (ctx.deadline - datetime.now(UTC)).total_seconds()
+    limits = [limit for limit in (left, _seconds(connection.operation_timeout)) if limit is not None]
+    if not limits:
+        return nullcontext()
+    if min(limits) <= 0:
+        raise TaskFailed("the time of the task is over")
+    return pymongo.timeout(min(limits))
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds()
+
+
+def check_cancelled(ctx: Context) -> None:
+    """Raise TaskFailed once the task is cancelled, for loops between one command and the next."""
+    if ctx.cancelled.is_set():
+        raise TaskFailed("it was cancelled")
+
+
+def read_preference(name: str) -> Any:
+    """Return pymongo's read preference for a field's value."""
+    from pymongo import read_preferences
+
+    return getattr(read_preferences, READ_PREFERENCES[name])()
+
+
+def writable(task: WriteTask, client: Client) -> Collection[dict[str, Any]]:
+    """Return the task's collection, with its write concern."""
+    from pymongo import WriteConcern
+
+    collection = client[task.database][task.collection]
+    if task.write_concern is None and task.journal is None:
+        return collection
+    given = collection.write_concern.document
+    concern = WriteConcern(
+        w=given.get("w") if task.write_concern is None else task.write_concern,
+        j=given.get("j") if task.journal is None else task.journal,
+        wtimeout=given.get("wtimeout"),
+    )
+    return collection.with_options(write_concern=concern)
+
+
+def readable(task: CollectionTask, client: Client, preference: str, **options: Any) -> Collection[dict[str, Any]]:
+    """Return the task's collection for reading; text that is no UTF-8 gets replacement characters."""
+    codec = client.codec_options.with_options(**{"unicode_decode_error_handler": "replace", **options})
+    collection = client[task.database][task.collection]
+    return collection.with_options(codec_options=codec, read_preference=read_preference(preference))

@@ -1,0 +1,1 @@
+"""Tests of the launcher: each command's use and misuse, over a real home."""
