@@ -131,10 +131,10 @@ def test_one_connection_serves_one_command_after_the_other(ctx: RecordedContext,
     assert len(ports) == 1
 
 
-def test_a_command_in_the_background_does_not_hold_the_task(ctx: RecordedContext, any_host: Fields) -> None:
-    done = Command(**any_host, command="sleep 60 & echo $!").run(ctx)
+def test_a_command_in_the_background_does_not_hold_the_task(ctx: RecordedContext, openssh: Fields) -> None:
+    done = Command(**openssh, command="sleep 60 & echo $!").run(ctx)
     assert isinstance(done.stdout, str)
-    Command(**any_host, command=f"kill {done.stdout}").run(ctx)
+    Command(**openssh, command=f"kill {done.stdout}").run(ctx)
 
 
 def test_a_full_disk_fails_the_command(ctx: RecordedContext, host: Fields, ssh_fleet: SshFleet) -> None:

@@ -18,7 +18,9 @@ HEAVY = {"pydantic", "sqlalchemy", "rich", "jinja2", "yaml", "pluggy", "cryptogr
 
 def modules_after(*arguments: str) -> set[str]:
     """The modules that a program has imported once `rota ARGUMENTS` is done."""
-    code = f"import sys; from rota.cli.launcher import launch; launch({list(arguments)!r}); print(); print(*sys.modules)"
+    code = (
+        f"import sys; from rota.cli.launcher import launch; launch({list(arguments)!r}); print(); print(*sys.modules)"
+    )
     run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=True)
     return set(run.stdout.splitlines()[-1].split())
 
@@ -126,7 +128,13 @@ def test_a_pipe_that_nobody_reads_is_no_fault(rota: Rota) -> None:
     os.close(reader)
     with os.fdopen(writer, "w") as pipe:
         run = subprocess.run(
-            [*PROGRAM, "plugins"], stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=60, check=False, cwd=rota.path
+            [*PROGRAM, "plugins"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=rota.path,
         )
     assert (run.returncode, run.stderr) == (141, "")
 
@@ -174,9 +182,7 @@ def test_a_plugin_brings_a_command_which_gets_the_application(rota: Rota, plugin
     assert rota.ok("count").out == "1\n"
 
 
-def test_help_names_the_commands_of_plugins_without_importing_them(
-    rota: Rota, plugin_command: PluginCommand
-) -> None:
+def test_help_names_the_commands_of_plugins_without_importing_them(rota: Rota, plugin_command: PluginCommand) -> None:
     plugin_command.install("rota-count", "count", "rota_count_two", "raise RuntimeError")
     assert "count  From rota-count." in rota.ok("--help").out
     assert "rota_count_two" not in sys.modules

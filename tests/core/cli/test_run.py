@@ -182,7 +182,9 @@ def test_an_interrupted_run_is_cancelled_cleanly(rota: Rota, number: signal.Sign
 
 
 def test_a_second_interrupt_leaves_at_once_and_the_next_process_says_how_to_go_on(rota: Rota) -> None:
-    deaf = SLOW.replace("command: sleep 300", "command: [sh, -c, 'trap \"\" TERM; echo deaf; while :; do sleep 1; done']")
+    deaf = SLOW.replace(
+        "command: sleep 300", "command: [sh, -c, 'trap \"\" TERM; echo deaf; while :; do sleep 1; done']"
+    )
     rota.write("slow.yaml", deaf)
     with rota.begin("run", "slow.yaml") as process:
         wait_for(process, "nap | deaf")
@@ -212,7 +214,9 @@ def test_a_run_goes_on_when_nobody_reads_its_lines_any_more(rota: Rota) -> None:
 
 
 def test_escape_sequences_of_programs_do_not_reach_the_terminal(rota: Rota) -> None:
-    rota.write("rude.yaml", "id: rude\ntasks:\n  - {id: say, type: shell, command: \"printf '\\\\033[2Jboo\\\\007\\\\n'\"}\n")
+    rota.write(
+        "rude.yaml", "id: rude\ntasks:\n  - {id: say, type: shell, command: \"printf '\\\\033[2Jboo\\\\007\\\\n'\"}\n"
+    )
     result = rota.ok("run", "rude.yaml")
     assert "say | boo" in result.out
     assert "\x1b" not in result.out

@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 MOST_EVENTS = 1000
 LONGEST_TURN = 0.05
-IDLE = 0.25
+IDLE = 0.4
 """Seconds between two looks for what other processes have asked, when nothing happens."""
 SWITCH = 0.001
 """Seconds a thread may keep the interpreter to itself: with the usual 5 ms, busy tasks would hold up every turn."""
@@ -85,6 +85,8 @@ class Conductor:
         self.failure: BaseException | None = None
         """What ended the loop against its will."""
         self._look_at = 0.0
+        self.announced = threading.Event()
+        """Set after a commit with something in the outbox, for those who read that."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._waiting: dict[str, list[threading.Event]] = {}
@@ -118,11 +120,26 @@ class Conductor:
         """Run `write` in the next transaction, and return what it gave once that is on disk."""
         future: Future[T] = Future()
         results: list[T] = []
+        errors: list[Exception] = []
+
+        def guarded(conn: Connection) -> None:
+            results.clear(), errors.clear()
+            try:
+                results.append(write(conn))
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what a caller asks for must not end what others wait for
+                errors.append(error)
+
+        def tell() -> None:
+            if errors:
+                future.set_exception(errors[0])
+            else:
+                future.set_result(results[0])
 
         def run() -> None:
-            batch = self.driver.batch
-            batch.writes.append(lambda conn: results.__setitem__(slice(None), [write(conn)]))
-            batch.after.append(lambda: future.set_result(results[0]))
+            self.driver.batch.writes.append(guarded)
+            self.driver.batch.after.append(tell)
 
         self._put(run)
         return self._result(future)
@@ -226,6 +243,8 @@ class Conductor:
             if batch:
                 self._commit(batch)
                 self.host.recent.take_in(batch.task_runs)
+                if batch.outbox:
+                    self.announced.set()
             for job in given:
                 self._give(job)
             for do in batch.after:
@@ -287,6 +306,7 @@ class Conductor:
             self.ownership.renew()
             self.recovery.adopt_dead()
             self.controls.renew_leases(now)
+            self.lifecycle.close_idle_clients()
         if now < self._look_at:
             return
         self._look_at = now + BUSY_LOOK

@@ -56,6 +56,7 @@ class LocalHost:
             if row["state"] in NEVER_RAN:
                 raise KeyError(node)
             if row["type"] in ("foreach", "fleet", "repeat"):
+                self._check_size(iterations.collected_size(conn, execution_id, path, node), node)
                 return _rows_of(conn, execution_id, path, node, self.unseal)
             text = row["output"]
         if text is None:
@@ -68,14 +69,17 @@ class LocalHost:
         if not text.startswith('{"$output"'):
             return load(text, self.unseal)
         stored = json.loads(text)["$output"]
-        limit = self._resources.settings.max_inline
-        if stored["size"] > limit:
-            raise ExpressionError(
-                f"the output of `{node}` has {stored['size']:,} bytes, more than `max_inline` ({limit:,})",
-                hint="have the task write an artifact, and give that on",
-            )
+        self._check_size(stored["size"], node)
         with self.artifacts("", "", "").open(stored["uri"]) as file:
             return load(file.read().decode("utf-8"), self.unseal)
+
+    def _check_size(self, size: int, node: str) -> None:
+        limit = self._resources.settings.max_inline
+        if size > limit:
+            raise ExpressionError(
+                f"the output of `{node}` has {size:,} bytes, more than `max_inline` ({limit:,})",
+                hint="have the task write an artifact, and give that on",
+            )
 
     def kv(self, namespace: str) -> NamespaceValues:
         return NamespaceValues(self, namespace)

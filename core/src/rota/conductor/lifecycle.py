@@ -28,6 +28,7 @@ from rota.executions.models import (
     Waiting,
 )
 from rota.executions.view import FrameView
+from rota.executions.workdirs import remove_left_behind
 from rota.flows.models import Subflow
 from rota.store import Connection, executions, timers
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from rota.conductor.resources import Resources
     from rota.conductor.revisions import Revisions
 
+IDLE_CLIENT = 300.0
+"""Seconds after which a client that nobody uses is closed."""
 DEEPEST = 20
 """How deep subflows may be nested."""
 
@@ -187,7 +190,13 @@ class Lifecycle:
         if self._driver.lives.get(live.id) is live and live.state.ended:
             del self._driver.lives[live.id]
         close_clients(live.view.clients.take_out())
+        if not live.abandoned:
+            remove_left_behind(live.view)
         self.ended(live)
+
+    def close_idle_clients(self) -> None:
+        """Close the clients that nobody has used for long."""
+        close_clients([one for live in self._driver.lives.values() for one in live.view.clients.take_idle(IDLE_CLIENT)])
 
     def outputs(self, live: Live, event: Evaluated) -> Evaluated:
         """Keep the flow's outputs with the execution; the frame needs to know only that they are there."""

@@ -37,7 +37,7 @@ class RecentOutputs:
             text = line[_OUTPUT]
             if self._texts:
                 self._drop(line[:3])
-            if text is not None and line[_STATE] in _WELL and len(text) <= _LONGEST and f'"{SECRET}"' not in text:
+            if text is not None and line[_STATE] in _WELL and len(text) <= _LONGEST and f'"{SECRET}' not in text:
                 self._texts[line[:3]] = text
                 self._size += len(text) + _ENTRY
         while self._size > MOST:

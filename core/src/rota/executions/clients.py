@@ -81,8 +81,10 @@ class ClientPool:
             self._forget_gone()
             return gone
 
-    def close_idle(self, seconds: float) -> None:
-        """Close what nobody has used for `seconds`."""
+    def take_idle(self, seconds: float) -> list[_Client]:
+        """Return what nobody has used for `seconds`, for somebody to close; the pool knows it no more."""
+        if not self._clients:
+            return []
         oldest = time.monotonic() - seconds
         with self._lock:
             idle = [
@@ -94,8 +96,7 @@ class ClientPool:
             for client in idle:
                 client.gone = True
             self._forget_gone()
-        for client in idle:
-            client.end()
+        return idle
 
     def _forget_gone(self) -> None:
         for key, clients in list(self._clients.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import dumps
 from typing import Any
 
 from rota.errors import ExpressionError, RotaError
@@ -12,6 +13,8 @@ from rota.executions.values import NotJson, Seal, plain, sealed
 from rota.flows.templates import compile_expression, compile_value, secret_values
 
 Names = Mapping[str, Any]
+LONGEST_OUTPUTS = 1 << 20
+"""The longest `outputs` of a flow, in characters of JSON."""
 
 
 def evaluate(sources: Mapping[str, Any], names: Names, seal: Seal, *, lenient: bool = False) -> dict[str, Any]:
@@ -27,6 +30,11 @@ def evaluate(sources: Mapping[str, Any], names: Names, seal: Seal, *, lenient: b
             found[name] = _collect(source, names, seal, lenient)
         elif name == "outputs":
             found[name] = _storable(compile_value(source).render(names), seal)
+            if len(dumps(found[name])) > LONGEST_OUTPUTS:
+                raise ExpressionError(
+                    f"the flow's `outputs` have more than {LONGEST_OUTPUTS:,} characters",
+                    hint="store a file in a task, and give that artifact on",
+                )
         elif name == "lock":
             found[name] = text_of(compile_value(source).render(names), "the key of the lock")
         else:

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def remove(folder: Path) -> None:
         folder.parent.rmdir()
 
 
+def remove_left_behind(execution: ExecutionView) -> None:
+    """Remove what is left of an execution's work folders: those of tasks whose server died."""
+    top = execution.workdir if execution.run_as is None or os.geteuid() != 0 else _shared(execution)
+    folder = top / execution.id
+    if folder.exists():
+        threading.Thread(target=shutil.rmtree, args=(folder, True), name="rota-workdirs", daemon=True).start()
+
+
 def give_to(folder: Path, user: str) -> None:
     """Make everything in `folder` the property of another user, whose programs are to run there.
 
@@ -62,11 +71,15 @@ def _top(execution: ExecutionView) -> Path:
     """Where the work folders are: at home, or where another user gets to, who may not pass through there."""
     if execution.run_as is None or os.geteuid() != 0:
         return execution.workdir
-    own = hashlib.sha256(str(execution.workdir).encode()).hexdigest()[:12]
-    top = Path(tempfile.gettempdir()) / f"rota-work-{own}"
+    top = _shared(execution)
     top.mkdir(mode=0o711, exist_ok=True)
     found = top.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
         raise TaskFailed(f"`{top}` belongs to somebody else", False, hint="remove it")
     top.chmod(0o711)
     return top
+
+
+def _shared(execution: ExecutionView) -> Path:
+    own = hashlib.sha256(str(execution.workdir).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"rota-work-{own}"

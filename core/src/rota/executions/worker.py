@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rota.errors import ExpressionError, RotaError, SecretError, TaskFailed
-from rota.executions.interpreter.values import BadValue, seconds
 from rota.executions.models import Ended, NodeState, Problem, State
 from rota.executions.names import error_names, names_for, no_secret
 from rota.executions.prepare import Prepared
 from rota.executions.run_context import RunContext
 from rota.executions.values import output_text
 from rota.executions.view import ExecutionView, FrameView
+from rota.flows.durations import parse_duration
 from rota.flows.templates import is_secret
 
 LONGEST_MESSAGE = 4000
@@ -113,7 +113,10 @@ def _run(assignment: Assignment, ctx: RunContext) -> Outcome:
 def _set_deadline(assignment: Assignment, ctx: RunContext, timeout: Any) -> None:
     if is_secret(timeout):
         raise ExpressionError("`timeout` uses a secret, which may not steer a flow")
-    due = time.time() + seconds(timeout, "timeout")
+    try:
+        due = time.time() + parse_duration(timeout).total_seconds()
+    except ValueError as error:
+        raise ExpressionError(f"`timeout`: {error}", expression=str(timeout)[:80]) from None
     ctx.deadline = datetime.fromtimestamp(due, UTC)
     assignment.set_deadline(due)
 
@@ -172,7 +175,7 @@ def problem_of(error: BaseException, task: str, target: str, attempt: int, execu
     kind = type(error).__name__
     if isinstance(error, TaskFailed):
         retryable = error.retryable is not False
-    elif isinstance(error, (ExpressionError, BadValue)):
+    elif isinstance(error, ExpressionError):
         kind, retryable = "template", False
     elif isinstance(error, SecretError):
         retryable = error.retryable

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rota.server")
 CURSOR = "execution_changed"
-INTERVAL = 1.0
+INTERVAL, LONGEST = 1.0, 3.0
+"""Seconds between two looks while there is something to tell, and when there has been nothing for a while."""
 
 
 class Announcer:
@@ -25,22 +26,24 @@ class Announcer:
 
     def run(self, stop: threading.Event) -> None:
         """Announce until `stop` is set."""
+        wait = INTERVAL
         while not stop.is_set():
+            wait = min(wait * 1.5, LONGEST)
             try:
                 while self.announce():
-                    pass
+                    wait = INTERVAL
             except StoreError as error:
                 logger.warning("the outbox cannot be read: %s", error)
-            stop.wait(INTERVAL)
+            stop.wait(wait)
 
     def announce(self, limit: int = 500) -> int:
         """Announce up to `limit` changes, then move the cursor; return how many there were."""
         store = self._app.store
         with store.read() as conn:
             changes, position = outbox.after(conn, outbox.cursor(conn, CURSOR), limit)
+            if not changes:
+                return 0
             rows = {row["id"]: row for row in executions.get_many(conn, [change["execution_id"] for change in changes])}
-        if not changes:
-            return 0
         for change in changes:
             row = rows.get(change["execution_id"])
             if row is None:

@@ -28,7 +28,8 @@ def serve(app: Application, stop: threading.Event) -> None:
         threading.Thread(target=_keep_up, args=(app, name, service, stop), name=f"rota-{name}", daemon=True)
         for name, service in services
     ]
-    threads.append(threading.Thread(target=Announcer(app).run, args=(stop,), name="rota-announcer", daemon=True))
+    announcing = (stop, conductor.announced)
+    threads.append(threading.Thread(target=Announcer(app).run, args=announcing, name="rota-announcer", daemon=True))
     for thread in threads:
         thread.start()
     try:
@@ -37,6 +38,7 @@ def serve(app: Application, stop: threading.Event) -> None:
                 raise conductor.failure
     finally:
         stop.set()
+        conductor.announced.set()
         logger.info("draining")
         app.close(drain=None)
         logger.info("stopped")

@@ -24,6 +24,7 @@ _NODE = (
 _GET = sa.select(iterations).where(*_NODE, _i.idx == sa.bindparam("idx"))
 _DONE = ("success", "warning", "skipped")
 _UNDONE = sa.select(_i.idx).where(*_NODE, _i.state.not_in(_DONE)).order_by(_i.idx)
+_COLLECTED = sa.select(sa.func.sum(sa.func.length(sa.type_coerce(_i.collected, sa.Text)))).where(*_NODE)
 _COUNTS = sa.select(_i.state, sa.func.count()).where(*_NODE).group_by(_i.state)
 
 
@@ -71,6 +72,12 @@ def counts(conn: sa.Connection, execution_id: str, path: str, node: str) -> dict
     """Return how many iterations of a scope are in which state."""
     found = conn.execute(_COUNTS, {"execution_id": execution_id, "path": path, "node": node})
     return dict(found.all())
+
+
+def collected_size(conn: sa.Connection, execution_id: str, path: str, node: str) -> int:
+    """Return how many characters of JSON the columns of a scope's iterations have in all."""
+    found = conn.execute(_COLLECTED, {"execution_id": execution_id, "path": path, "node": node})
+    return int(found.scalar() or 0)
 
 
 def undone(conn: sa.Connection, execution_id: str, path: str, node: str) -> list[list[int]]:

@@ -97,6 +97,8 @@ class Watch:
 
     def changed(self) -> bool:
         """Whether another process has committed since this was last asked."""
+        if not self._touched():
+            return False
         version = self._data_version()
         if version == self._version:
             return False
@@ -107,7 +109,7 @@ class Watch:
         """Wait until `wakeup` is set, another process commits, or `timeout` seconds are over; return `changed()`."""
         end = time.monotonic() + timeout
         while not wakeup.is_set():
-            if self._touched() and self.changed():
+            if self.changed():
                 return True
             left = end - time.monotonic()
             if left <= 0 or wakeup.wait(min(left, _POLL)):

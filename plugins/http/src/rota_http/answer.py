@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Secret, SecretStr
+
 from rota import Artifact, Context, TaskFailed
 
 if TYPE_CHECKING:
@@ -58,22 +59,27 @@ class Progress:
             self._ctx.progress(done, self._total)
 
 
-def receive(ctx: Context, response: httpx.Response, limit: int) -> bytes | Artifact:
-    """Read the body: up to `limit` bytes into memory, a longer one into an artifact, in constant memory."""
+def receive(ctx: Context, response: httpx.Response, limit: int | None) -> bytes | Artifact:
+    """Read the body: up to `limit` bytes into memory, a longer one into an artifact, in constant memory.
+
+    Without a limit it always becomes an artifact.
+    """
     head = bytearray()
     chunks = response.iter_bytes(CHUNK)
-    for chunk in chunks:
-        head += chunk
-        if len(head) > limit:
-            break
-    else:
-        return bytes(head)
+    if limit is not None:
+        for chunk in chunks:
+            head += chunk
+            if len(head) > limit:
+                break
+        else:
+            return bytes(head)
     progress = Progress(ctx, content_length(response))
     with ctx.artifacts.writer(name_of(response)) as writer:
         writer.write(bytes(head))
         done = len(head)
         for chunk in chunks:
-            done += writer.write(chunk)
+            writer.write(chunk)
+            done += len(chunk)
             progress(done)
     return writer.artifact
 
@@ -128,7 +134,7 @@ def secret_answer(answer: Answer) -> Answer:
 def is_json(response: httpx.Response) -> bool:
     """Say whether the server calls its body JSON."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or kind.endswith("+json")
+    return bool(kind == "application/json" or kind.endswith("+json"))
 
 
 def decoded(response: httpx.Response, body: bytes) -> str | None:
@@ -149,6 +155,11 @@ def content_length(response: httpx.Response) -> int | None:
 
 
 def name_of(response: httpx.Response) -> str:
-    """Return a name for what came from an address: the last part of its path, in harmless characters."""
-    last = response.url.path.rstrip("/").rpartition("/")[2]
+    """Return a name for what came from an address."""
+    return name_of_path(response.url.path)
+
+
+def name_of_path(path: str) -> str:
+    """Return the last part of a path as a name, in harmless characters."""
+    last = path.rstrip("/").rpartition("/")[2]
     return re.sub(r"[^A-Za-z0-9._-]+", "_", last).strip("._")[:100] or "body"

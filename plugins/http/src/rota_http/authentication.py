@@ -9,8 +9,8 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import httpx
-from rota import Context, TaskFailed
 
+from rota import Context, TaskFailed
 from rota_http.connection_fields import ConnectionFields, OAuth2, reveal
 from rota_http.failures import origin, refusal
 

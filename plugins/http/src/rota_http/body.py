@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
-from rota import Artifact, Context, TaskFailed
 
+from rota import Artifact, Context, TaskFailed
 from rota_http.connection_fields import ConnectionFields, Scalar, reveal
 
 _CHUNK = 1 << 16
@@ -96,7 +96,9 @@ class FileBody:
                 self._progress(done)
 
 
-def content_of(ctx: Context, fields: BodyFields, held: ExitStack, json_value: Any) -> tuple[dict[str, Any], dict[str, str]]:
+def content_of(
+    ctx: Context, fields: BodyFields, held: ExitStack, json_value: Any
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what httpx sends for the fields, and the headers for it; files stay open as long as `held`.
 
     Raises TaskFailed for a file that is not there.
@@ -104,7 +106,7 @@ def content_of(ctx: Context, fields: BodyFields, held: ExitStack, json_value: An
     if "json_body" in fields.model_fields_set:
         try:
             text = json.dumps(reveal(json_value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            return {"content": text.encode()}, {"Content-Type": "application/json", **_own_type(fields)}
+            return {"content": text.encode()}, {"Content-Type": "application/json"}
         except (TypeError, ValueError) as error:
             raise TaskFailed(f"`json` has no JSON form: {error}", retryable=False) from None
     if fields.files:
@@ -119,14 +121,8 @@ def content_of(ctx: Context, fields: BodyFields, held: ExitStack, json_value: An
         path = in_workdir(ctx, fields.body_file)
         return _streamed(ctx, lambda: path.open("rb"), path.stat().st_size)
     if fields.body is not None:
-        return {"content": str(reveal(fields.body)).encode()}, {"Content-Type": "text/plain; charset=utf-8", **_own_type(fields)}
+        return {"content": str(reveal(fields.body)).encode()}, {"Content-Type": "text/plain; charset=utf-8"}
     return {}, {}
-
-
-def _own_type(fields: BodyFields) -> dict[str, str]:
-    """Return the content type that the flow wrote itself, by the name that ours has."""
-    found = [text.get_secret_value() for name, text in fields.headers.items() if name.lower() == "content-type"]
-    return {"Content-Type": found[0]} if found else {}
 
 
 def _streamed(ctx: Context, open_file: Callable[[], IO[bytes]], size: int) -> tuple[dict[str, Any], dict[str, str]]:

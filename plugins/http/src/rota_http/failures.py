@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import httpcore
 import httpx
-from rota import TaskFailed
 
+from rota import TaskFailed
 from rota_http.network import Transfer
 
 BROKEN = (
@@ -51,10 +51,17 @@ def failure(error: Exception, url: httpx.URL, transfer: Transfer, proxied: bool)
     if isinstance(error, httpcore.ProxyError):
         refused = str(error).startswith(("401", "403", "407"))
         return TaskFailed(f"{side} did not connect to `{origin(url)}`: {error}", retryable=False if refused else None)
+    return _broken(error, side, origin(url))
+
+
+def _broken(error: Exception, side: str, server: str) -> TaskFailed:
     if isinstance(error, httpcore.ConnectError):
         return TaskFailed(f"{side} cannot be connected to: {_reason(error)}")
+    if isinstance(error, httpcore.LocalProtocolError) and "header" in str(error).lower():
+        # Its own words show the header, which may be a secret.
+        return TaskFailed("a header has characters that may not stand there", retryable=False)
     if isinstance(error, (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol, httpx.InvalidURL)):
-        return TaskFailed(f"the request to `{origin(url)}` cannot be sent: {_reason(error)}", retryable=False)
+        return TaskFailed(f"the request to `{server}` cannot be sent: {_reason(error)}", retryable=False)
     if isinstance(error, httpcore.WriteError):
         return TaskFailed(f"{side} broke the connection off while it was sent to: {_reason(error)}")
     return TaskFailed(f"{side} broke the exchange off: {_reason(error)}")
@@ -76,7 +83,7 @@ def _tls(error: ssl.SSLError, side: str) -> TaskFailed:
             hint="an authority of your own goes into `ca` or `ca_file`",
         )
     reason = (error.reason or str(error)).lower().replace("_", " ")
-    if "alert" in reason and "certificate" in reason or "unknown ca" in reason:
+    if ("alert" in reason and "certificate" in reason) or "unknown ca" in reason:
         return TaskFailed(
             f"{side} does not take the client's certificate, or wants one: {reason}",
             retryable=False,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable
@@ -51,7 +51,7 @@ class Transfer:
             if self._connecting is not None:
                 self._connecting.set()
             if self._socket is not None:
-                # Closing would not wake the thread that reads, and an SSL socket's own method would take its state away.
+                # Closing would not wake the thread that reads; an SSL socket's own method would take its state away.
                 with suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 

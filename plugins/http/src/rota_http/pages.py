@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
 from rota import Artifact, Context, TaskFailed
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ class Pages(BaseModel):
         found = evaluated(self.items, page)
         if not isinstance(found, list):
             raise TaskFailed(
-                f"`items: {self.items}` of a page is no list", retryable=False, hint="what is in a page stands in its JSON"
+                f"`items: {self.items}` of a page is no list",
+                retryable=False,
+                hint="what is in a page stands in its JSON",
             )
         return found
 
@@ -89,11 +93,13 @@ class Collected:
         self._writer: Any = None
         self.size = 0
 
-    def __enter__(self) -> Collected:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._held.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.__exit__(kind, error, trace)
 
     def add(self, items: list[Any], size: int) -> None:
         """Take the items of a page of `size` bytes."""

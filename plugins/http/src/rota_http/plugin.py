@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rota import Task, Trigger, hookimpl
-
 from rota_http.changed import Changed
 from rota_http.download import Download
 from rota_http.request import Request

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
-from rota import Artifact, Context, Duration, Task, TaskFailed
 
+from rota import Artifact, Context, Duration, Task, TaskFailed
 from rota_http.answer import Answer, answer_of, receive, secret_answer
 from rota_http.body import BodyFields, content_of
 from rota_http.pages import Collected, Pages
@@ -135,7 +135,7 @@ class Request(BodyFields, Task):
 
         allowed = self._allows(response.status_code)
         always = allowed and self.answer == "artifact" and self.method != "HEAD"
-        body: bytes | Artifact = receive(ctx, response, -1 if always else self.inline_limit)
+        body = receive(ctx, response, None if always else self.inline_limit)
         answer = answer_of(ctx, response, body, self.parse if allowed else "text")
         if allowed:
             return answer
@@ -169,9 +169,7 @@ class Request(BodyFields, Task):
             answer.json = found
         return answer
 
-    def _each_page(
-        self, ctx: Context, http: Session, held: ExitStack
-    ) -> Iterator[tuple[httpx.Response, Answer, Any]]:
+    def _each_page(self, ctx: Context, http: Session, held: ExitStack) -> Iterator[tuple[httpx.Response, Answer, Any]]:
         assert self.pages is not None
         request = self._request(ctx, http, held, self.json_body)
         seen: set[str] = set()
@@ -205,7 +203,7 @@ class Request(BodyFields, Task):
             target = first.url.copy_set_param(self.pages.parameter, following)
         else:
             target = response.url.join(str(following))
-            if not same_origin(first.url, target) and not same_origin(response.url, target):
+            if not same_origin(first.url, target):
                 raise TaskFailed(
                     f"the next page is on another server, `{origin(target)}`, which is not asked", retryable=False
                 )

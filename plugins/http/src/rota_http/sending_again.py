@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
+
 from rota import Duration
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class SendAgain(BaseModel):
     times: int = Field(default=3, ge=0, le=100)
     """How often at most; 0 never."""
     delay: Duration = timedelta(seconds=1)
-    """How long to wait before the first time; it doubles with each. What the server says by `Retry-After` goes first."""
+    """How long to wait before the first time; it doubles with each. `Retry-After` of the server
+    goes first."""
     max_delay: Duration = timedelta(minutes=1)
     """The longest wait. A server that asks for a longer one makes the task fail, to be retried as the flow says."""
 

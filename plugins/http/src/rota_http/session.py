@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from rota import Context, TaskFailed, __version__
 
+from rota import Context, TaskFailed, __version__
 from rota_http.authentication import Login
 from rota_http.connection_fields import ConnectionFields, reveal
 from rota_http.failures import BROKEN, failure, origin
@@ -39,12 +39,16 @@ class Session:
     ) -> httpx.Request:
         """Return a request with the flow's headers and parameters (those not with a `url` of its own).
 
-        `content` is what `httpx.Client.build_request` takes. Raises TaskFailed.
+        `headers` go before those of the flow, but for the content type; `content` is what
+        `httpx.Client.build_request` takes. Raises TaskFailed.
         """
         fields = self._fields
         address = str(reveal(fields.url)) if url is None else url
-        sent = {**reveal(fields.headers), **(headers or {})}
         try:
+            sent = httpx.Headers(reveal(fields.headers))
+            for name, text in (headers or {}).items():
+                if name != "Content-Type" or name not in sent:
+                    sent[name] = text
             target = httpx.URL(address)
             if fields.params and url is None:
                 target = target.copy_merge_params(reveal(fields.params))
@@ -55,15 +59,13 @@ class Session:
     @contextmanager
     def open(self, request: httpx.Request) -> Iterator[httpx.Response]:
         """Send `request` and give the answer, its body not read yet. Raises TaskFailed, also for a body cut short."""
-        seconds = self._fields.total_timeout
         self._login.sign(request)
-        self._transfer.begin(None if seconds is None else seconds.total_seconds())
         with self._in_words(request):
             response = self._follow(request)
-            if self._login.renew(request, response.status_code):
-                response.close()
-                response = self._follow(request)
             try:
+                if self._login.renew(request, response.status_code):
+                    response.close()
+                    response = self._follow(request)
                 yield response
             finally:
                 response.close()
@@ -74,6 +76,8 @@ class Session:
             raise TaskFailed("the task was stopped while it waited to send again")
 
     def _follow(self, request: httpx.Request) -> httpx.Response:
+        seconds = self._fields.total_timeout
+        self._transfer.begin(None if seconds is None else seconds.total_seconds())
         for _ in range(self._fields.redirects + 1):
             response = self._client.send(request, stream=True, auth=None, follow_redirects=False)
             following = response.next_request
@@ -102,9 +106,7 @@ class Session:
 
     def _fetch(self, request: httpx.Request) -> httpx.Response:
         """Send a request that has a login of its own, within the times of the task; its answer is a short one."""
-        seconds = self._fields.read_timeout.total_seconds()
-        request.extensions["timeout"] = {"connect": self._fields.connect_timeout.total_seconds(), "read": seconds}
-        self._transfer.begin(seconds)
+        self._transfer.begin(self._fields.read_timeout.total_seconds())
         with self._in_words(request):
             response = self._client.send(request, auth=None, follow_redirects=False)
             response.read()
@@ -133,6 +135,6 @@ def session(ctx: Context, fields: ConnectionFields) -> Iterator[Session]:
     """Give the exchanges of one task, over connections that the execution shares. Raises TaskFailed."""
     transfer = Transfer()
     ctx.on_cancel(transfer.stop)
-    key = transport_key(ctx, fields)
+    key = transport_key(fields)
     with ctx.client(key, lambda: open_transport(fields), Transport.close, shared=True) as transport, transfer:
         yield Session(ctx, fields, transport, transfer)

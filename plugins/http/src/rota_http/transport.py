@@ -6,14 +6,15 @@ import logging
 import ssl
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import cast
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass_environment  # type: ignore[attr-defined]
 
 import httpcore
 import httpx
-from rota import Context, TaskFailed
 
+from rota import TaskFailed
 from rota_http.connection_fields import ConnectionFields, reveal
 from rota_http.network import StoppableBackend
 from rota_http.trust import tls_context
@@ -61,7 +62,7 @@ class Transport(httpx.BaseTransport):
             return self._proxy
         proxies = getproxies_environment()
         host = url.host if url.port is None else f"{url.host}:{url.port}"
-        if proxy_bypass_environment(host, proxies):  # type: ignore[no-untyped-call]
+        if proxy_bypass_environment(host, proxies):
             return None
         found = proxies.get(url.scheme) or proxies.get("all")
         return found if found is None or "://" in found else f"http://{found}"
@@ -109,12 +110,8 @@ def _proxy(url: str, tls: ssl.SSLContext) -> httpcore.Proxy:
     if host is None:
         raise TaskFailed("the address of the proxy cannot be read", retryable=False, hint="write `http://host:port`")
     if parts.scheme == "socks5":
-        try:
-            import socksio  # noqa: F401
-        except ImportError:
-            raise TaskFailed(
-                "a SOCKS proxy needs `socksio`", retryable=False, hint="pip install 'rota-http[socks]'"
-            ) from None
+        if find_spec("socksio") is None:
+            raise TaskFailed("a SOCKS proxy needs `socksio`", retryable=False, hint="pip install 'rota-http[socks]'")
     default = {"http": 80, "https": 443, "socks5": 1080}.get(parts.scheme, 80)
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     target = httpcore.URL(scheme=parts.scheme, host=host, port=port or default, target="/")
@@ -126,8 +123,8 @@ def open_transport(fields: ConnectionFields) -> Transport:
     return Transport(tls_context(fields), str(reveal(fields.proxy)))
 
 
-def transport_key(ctx: Context, fields: ConnectionFields) -> object:
+def transport_key(fields: ConnectionFields) -> object:
     """Return what makes connections different from one another: whom they trust, and what they show."""
-    names = ("server_certificate", "ca", "ca_file", "client_certificate", "client_certificate_file")
-    names += ("client_key", "client_key_file", "client_key_password", "proxy")
+    names = "server_certificate ca ca_file client_certificate client_certificate_file".split()
+    names += "client_key client_key_file client_key_password proxy".split()
     return ("http", *(getattr(fields, name) for name in names))

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import SecretStr
-from rota import TaskFailed
 
+from rota import TaskFailed
 from rota_http.connection_fields import ConnectionFields
 
 

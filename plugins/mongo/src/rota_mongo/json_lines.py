@@ -1,0 +1,108 @@
+"""JSON Lines of extended JSON, fast: the standard library's C code does what is plain, pymongo's the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+from rota import TaskFailed
+from rota_mongo.extended_json import json_options
+
+
+def line_encoder(form: str) -> Callable[[bytes], tuple[bytes, int]]:
+    """Return a function from BSON documents, one after another, to lines of UTF-8 and how many they are.
+
+    It raises TaskFailed for text that is no UTF-8, which JSON cannot hold.
+    """
+    import bson
+    from bson import json_util
+    from bson.errors import InvalidBSON
+
+    options, codec = json_options(form), _codec()
+
+    def slow(document: Any) -> str:
+        return json_util.dumps(_codes_back(document), json_options=options, ensure_ascii=False, separators=(",", ":"))
+
+    def default(value: Any) -> Any:
+        return json_util.default(value.code if isinstance(value, _CodeValue) else value, options)
+
+    # A canonical number is an object, which the C code never asks about; NaN makes it give up.
+    fast = json.JSONEncoder(
+        default=default, ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+    ).encode
+    encode = slow if form == "canonical" else fast
+
+    def one(document: Any) -> str:
+        try:
+            return encode(document)
+        except ValueError:
+            return slow(document)
+
+    def lines(batch: bytes) -> tuple[bytes, int]:
+        try:
+            documents = bson.decode_all(batch, codec)
+        except InvalidBSON as error:
+            hint = "`format: bson` keeps it as it is"
+            raise TaskFailed(f"a document has text that is no UTF-8: {error}", retryable=False, hint=hint) from None
+        text = "\n".join([one(document) for document in documents])
+        return f"{text}\n".encode() if documents else b"", len(documents)
+
+    return lines
+
+
+class _CodeValue:
+    """JavaScript code as no text: the JSON encoder takes `Code` for one, since it is a `str`."""
+
+    def __init__(self, code: Any) -> None:
+        self.code = code
+
+
+@cache
+def _codec() -> Any:
+    from bson.binary import UuidRepresentation
+    from bson.code import Code
+    from bson.codec_options import CodecOptions, DatetimeConversion, TypeDecoder, TypeRegistry
+
+    class CodeDecoder(TypeDecoder):
+        bson_type = Code
+
+        def transform_bson(self, value: Any) -> _CodeValue:
+            return _CodeValue(value)
+
+    return CodecOptions[dict[str, Any]](
+        tz_aware=True,
+        uuid_representation=UuidRepresentation.STANDARD,
+        datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+        type_registry=TypeRegistry([CodeDecoder()]),
+    )
+
+
+def _codes_back(value: Any) -> Any:
+    if isinstance(value, _CodeValue):
+        return value.code
+    if isinstance(value, Mapping):
+        return {key: _codes_back(item) for key, item in value.items()}
+    return [_codes_back(item) for item in value] if isinstance(value, list) else value
+
+
+@cache
+def line_decoder() -> Callable[[bytes], Any]:
+    """Return a function from a line of extended JSON to a document; it raises what `json_util.loads` raises."""
+    from bson.json_util import object_hook
+
+    convert = partial(object_hook, json_options=json_options())
+
+    def hook(value: dict[str, Any]) -> Any:
+        # Most mappings are plain, and pymongo asks about every key.
+        for key in value:
+            if key[:1] == "$":
+                return convert(value)
+        return value
+
+    return json.JSONDecoder(object_hook=hook, parse_constant=_refused).decode
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
