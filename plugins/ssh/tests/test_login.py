@@ -93,7 +93,9 @@ def test_a_key_that_the_host_does_not_know_is_refused_for_good(
 ) -> None:
     message = refused(ctx, openssh | {"private_key": KeyPair.generate(tmp_path / "key").private.read_text()})
     where = f"`127.0.0.1:{sshd.port}` does not let `{sshd.user}` in"
-    assert message == f"{where}: it did not take the private key; it asks for publickey"
+    assert message == f"{where}: it did not take the private key"
+    message = refused(ctx, without(openssh, "private_key") | {"password": "not-used"})
+    assert message == f"{where}: it did not take the password; it asks for publickey"
 
 
 def test_a_password_lets_in_and_a_wrong_one_does_not(ctx: RecordedContext, host: Fields, ssh_fleet: SshFleet) -> None:

@@ -34,13 +34,16 @@ def test_a_job_that_waits_does_not_keep_the_next_from_running() -> None:
 
 def test_a_thread_that_was_given_up_is_replaced_and_ends_after_its_job() -> None:
     workers, gate, done = Workers(1, "given-up"), threading.Event(), threading.Semaphore(0)
+    began = threading.Event()
 
     def deaf() -> object:
+        began.set()
         gate.wait(10)
         return RETIRED
 
     workers.give(deaf)
     (thread,) = started("given-up")
+    assert began.wait(10)
     assert workers.free == 0
     workers.replace()
     assert workers.free == 1

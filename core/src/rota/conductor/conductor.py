@@ -6,6 +6,7 @@ workers. An acknowledged result is on disk; what runs was on record before it ra
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -47,6 +48,8 @@ IDLE = 0.4
 """Seconds between two looks for what other processes have asked, when nothing happens."""
 SWITCH = 0.001
 """Seconds a thread may keep the interpreter to itself: with the usual 5 ms, busy tasks would hold up every turn."""
+GARBAGE = 10_000
+"""Objects made until the interpreter looks for circles: there are many frames, and hardly any circle."""
 BUSY_LOOK = 0.1
 """Seconds between two such looks at the least."""
 
@@ -98,6 +101,7 @@ class Conductor:
         """Register and begin to run. Raises StoreError."""
         self.ownership.register(serving=self.server)
         sys.setswitchinterval(min(SWITCH, sys.getswitchinterval()))
+        gc.set_threshold(max(GARBAGE, gc.get_threshold()[0]), *gc.get_threshold()[1:])
         self._thread = threading.Thread(target=self._run, name="rota-conductor", daemon=True)
         self._thread.start()
 

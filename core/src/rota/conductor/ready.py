@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -10,32 +10,49 @@ J = TypeVar("J", bound=Hashable)
 
 
 class Rotation(Generic[J]):
-    """Queues by name, served in turns."""
+    """Queues by namespace and execution, served in turns at both levels."""
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[str, deque[J] | Rotation[J]] = OrderedDict()
+        self._namespaces: deque[str] = deque()
+        self._queues: dict[str, tuple[deque[str], dict[str, deque[J]]]] = {}
+        """By namespace: its executions in the order of their turns, and the queue of each."""
 
-    def push(self, names: tuple[str, ...], job: J) -> None:
-        """Put `job` at the end of the queue that `names` lead to."""
-        first, rest = names[0], names[1:]
-        queue = self._queues.get(first)
+    def push(self, namespace: str, execution: str, job: J) -> None:
+        """Put `job` at the end of the queue of its execution."""
+        found = self._queues.get(namespace)
+        if found is None:
+            found = self._queues[namespace] = (deque(), {})
+            self._namespaces.append(namespace)
+        executions, queues = found
+        queue = queues.get(execution)
         if queue is None:
-            queue = self._queues[first] = Rotation() if rest else deque()
-        if isinstance(queue, Rotation):
-            queue.push(rest, job)
+            queues[execution] = deque((job,))
+            executions.append(execution)
         else:
             queue.append(job)
 
-    def pop(self) -> J:
-        """Take the next job: the queue it came from goes to the end of the turn. Raises KeyError when empty."""
-        name, queue = self._queues.popitem(last=False)
-        job = queue.pop() if isinstance(queue, Rotation) else queue.popleft()
+    def pop(self) -> J | None:
+        """Take the next job, or None: the queue it came from goes to the end of the turn."""
+        if not self._namespaces:
+            return None
+        namespace = self._namespaces[0]
+        executions, queues = self._queues[namespace]
+        queue = queues[executions[0]]
+        job = queue.popleft()
         if queue:
-            self._queues[name] = queue
+            executions.rotate(-1)
+        else:
+            del queues[executions.popleft()]
+        if executions:
+            self._namespaces.rotate(-1)
+        else:
+            del self._queues[self._namespaces.popleft()]
         return job
 
-    def __bool__(self) -> bool:
-        return bool(self._queues)
+    def clear(self) -> None:
+        """Forget what is left."""
+        self._namespaces.clear()
+        self._queues.clear()
 
 
 class Ready(Generic[J]):
@@ -49,7 +66,7 @@ class Ready(Generic[J]):
     def push(self, namespace: str, execution: str, job: J, *, urgent: bool) -> None:
         """Let `job` wait for its turn."""
         self._waiting.add(job)
-        (self._urgent if urgent else self._normal).push((namespace, execution), job)
+        (self._urgent if urgent else self._normal).push(namespace, execution, job)
 
     def take_back(self, job: J) -> bool:
         """Have `job` never handed out; return whether it was still waiting."""
@@ -60,12 +77,15 @@ class Ready(Generic[J]):
 
     def pop(self) -> J | None:
         """Return the next job, or None when nothing waits."""
-        for rotation in (self._urgent, self._normal):
-            while rotation:
-                job = rotation.pop()
-                if job in self._waiting:
-                    self._waiting.discard(job)
-                    return job
+        waiting = self._waiting
+        while waiting:
+            job = self._urgent.pop() or self._normal.pop()
+            assert job is not None
+            if job in waiting:
+                waiting.discard(job)
+                return job
+        self._urgent.clear()
+        self._normal.clear()
         return None
 
     def __len__(self) -> int:

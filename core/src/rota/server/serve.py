@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from rota.settings import validate_section
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rota.server.application import Application
 
 logger = logging.getLogger("rota.server")
+SERVICES_END = 5.0
+"""Seconds that services have to end, before the store is closed under them."""
 RESTART_AFTER = 5.0
 """Seconds until a service that failed is started again."""
 
@@ -40,6 +43,9 @@ def serve(app: Application, stop: threading.Event) -> None:
         stop.set()
         conductor.announced.set()
         logger.info("draining")
+        patience = time.monotonic() + SERVICES_END
+        for thread in threads:
+            thread.join(max(0.0, patience - time.monotonic()))
         app.close(drain=None)
         logger.info("stopped")
 

@@ -13,6 +13,7 @@ from rota import TaskFailed
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
+
     from rota_mongo.connection import Connection
     from rota_mongo.running import RunningCommands
 
@@ -81,7 +82,7 @@ def open_direct(connection: Connection, address: tuple[str, int | None], **optio
 
 
 def _options(connection: Connection) -> dict[str, Any]:
-    given = {
+    given: dict[str, Any] = {
         "replicaSet": connection.replica_set,
         "directConnection": connection.direct,
         "username": connection.username,
@@ -135,9 +136,7 @@ def _pem_file(field: str, value: str, files: ExitStack) -> str:
         path = Path(value).expanduser()
         if "\n" in value or not os.access(path, os.R_OK) or not path.is_file():
             shown = f" `{value}`" if field == "tls_ca" and "\n" not in value else ""
-            raise TaskFailed(
-                f"`{field}`{shown} is neither PEM text nor a file that can be read here", retryable=False
-            )
+            raise TaskFailed(f"`{field}`{shown} is neither PEM text nor a file that can be read here", retryable=False)
         return str(path)
     folder = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="rota-mongo-")))  # mode 0700
     path = folder / f"{field}.pem"

@@ -14,7 +14,7 @@ Mechanism = Literal["scram", "scram_sha_1", "scram_sha_256", "x509", "ldap", "aw
 
 
 class Connection(BaseModel):
-    """Where a MongoDB is and how to log in: `uri`, or `host` and what belongs to it; fields beside a `uri` win over it."""
+    """Where a MongoDB is and how to log in: `uri`, or `host`; what is given beside a `uri` wins over it."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True, hide_input_in_errors=True
@@ -69,7 +69,7 @@ class Connection(BaseModel):
             raise ValueError("`host` is empty")
         if self.auth == "ldap" and self.uri is None and not (self.username and self.password):
             raise ValueError("`auth: ldap` needs `username` and `password`")
-        if self.auth in {"ldap"} and self.tls is False:
+        if self.auth == "ldap" and self.tls is False:
             raise ValueError("`auth: ldap` sends the password as it is and needs TLS")
         if self.auth == "x509" and self.tls_certificate is None and self.uri is None:
             raise ValueError("`auth: x509` needs `tls_certificate`")

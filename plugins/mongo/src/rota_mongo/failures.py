@@ -11,6 +11,7 @@ from rota import Context, TaskFailed
 
 if TYPE_CHECKING:
     from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+
     from rota_mongo.connection import Connection
 
 WRONG_LOGIN = frozenset({18, 8000})
@@ -88,6 +89,7 @@ def _comes_from_sdk(error: BaseException) -> bool:
 
 
 def _of_pymongo(error: PyMongoError, connection: Connection) -> tuple[str, bool | None, str]:
+    from bson.errors import InvalidDocument
     from pymongo import errors
 
     if isinstance(error, errors.BulkWriteError):
@@ -96,7 +98,7 @@ def _of_pymongo(error: PyMongoError, connection: Connection) -> tuple[str, bool 
         return _of_selection(error, connection)
     if isinstance(error, errors.OperationFailure):
         return _of_server(error, connection)
-    if isinstance(error, (errors.DocumentTooLarge, errors.InvalidDocument)):
+    if isinstance(error, (errors.DocumentTooLarge, InvalidDocument)):
         return f"a document cannot be sent: {error}", False, ""
     if isinstance(error, errors.ConnectionFailure):
         if error.timeout:

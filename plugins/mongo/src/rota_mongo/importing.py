@@ -97,12 +97,11 @@ class Import(WriteTask):
 
     def _documents(self, plain: Any) -> Iterator[tuple[Any, int]]:
         """Yield the documents of a file with their sizes in bytes."""
-        if self.format == "auto":
-            # BSON opens with its length in four bytes, the last of which is 0, and text has no 0 anywhere.
-            is_bson = b"\0" in plain.peek(4)[:4]
-        else:
-            is_bson = self.format == "bson"
-        return _from_bson(plain, named(self.file)) if is_bson else _from_lines(plain, named(self.file))
+        name = named(self.file)
+        # BSON opens with its length in four bytes, the last of which is 0, and text has no 0 anywhere.
+        if self.format == "bson" or (self.format == "auto" and b"\0" in plain.peek(4)[:4]):
+            return _from_bson(plain, name)
+        return _from_lines(plain, name)
 
     def _write(self, collection: Collection[dict[str, Any]], batch: list[Any], done: Imported) -> None:
         from pymongo import ReplaceOne
@@ -150,7 +149,7 @@ def _batch(documents: Iterator[tuple[Any, int]]) -> list[Any]:
 def _from_lines(plain: IO[bytes], name: str) -> Iterator[tuple[Any, int]]:
     from bson.errors import BSONError
 
-    decode: Any = line_decoder()
+    decode = line_decoder()
     number = 0
     while line := plain.readline(_LONGEST):
         number += 1

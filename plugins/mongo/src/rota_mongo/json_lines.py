@@ -88,7 +88,7 @@ def _codes_back(value: Any) -> Any:
 
 
 @cache
-def line_decoder() -> Callable[[bytes], Any]:
+def line_decoder() -> Callable[[str], Any]:
     """Return a function from a line of extended JSON to a document; it raises what `json_util.loads` raises."""
     from bson.json_util import object_hook
 
@@ -101,7 +101,8 @@ def line_decoder() -> Callable[[bytes], Any]:
                 return convert(value)
         return value
 
-    return json.JSONDecoder(object_hook=hook, parse_constant=_refused).decode
+    decoder = json.JSONDecoder(object_hook=hook, parse_constant=_refused)
+    return lambda line: decoder.decode(line)
 
 
 def _refused(constant: str) -> Any:

@@ -13,6 +13,7 @@ from rota_mongo.failures import explained
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
+
     from rota_mongo.client import Client
     from rota_mongo.connection import CollectionTask, Connection, WriteTask
 
@@ -92,7 +93,14 @@ def writable(task: WriteTask, client: Client) -> Collection[dict[str, Any]]:
 
 
 def readable(task: CollectionTask, client: Client, preference: str, **options: Any) -> Collection[dict[str, Any]]:
-    """Return the task's collection for reading; text that is no UTF-8 gets replacement characters."""
-    codec = client.codec_options.with_options(**{"unicode_decode_error_handler": "replace", **options})
-    collection = client[task.database][task.collection]
-    return collection.with_options(codec_options=codec, read_preference=read_preference(preference))
+    """Return the task's collection for reading, as `readable_of` does."""
+    return readable_of(client, task.database, task.collection, preference, **options)
+
+
+def readable_of(
+    client: Client, database: str, collection: str, preference: str, **options: Any
+) -> Collection[dict[str, Any]]:
+    """Return a collection for reading; text that is no UTF-8 gets replacement characters."""
+    found = client[database][collection]
+    codec = found.codec_options.with_options(**{"unicode_decode_error_handler": "replace", **options})
+    return found.with_options(codec_options=codec, read_preference=read_preference(preference))

@@ -79,7 +79,7 @@ class RotatePassword(MongoTask):
         own_user, own_password, own_database = self._own()
         name, database = self.name or own_user, self.database or own_database
         if not name:
-            raise TaskFailed("whose password? the connection has no user name, and `name` is not given", retryable=False)
+            raise TaskFailed("whose password? the connection has no user, and `name` is not given", retryable=False)
         own = (name, database) == (own_user, own_database)
         old = self.old_password.get_secret_value() if self.old_password else (own_password if own else None)
         new = self.new_password.get_secret_value()

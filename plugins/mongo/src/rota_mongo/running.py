@@ -99,15 +99,18 @@ def kill(connection: Connection, command: RunningCommand, is_wanted: Callable[[]
     that only know that.
     """
     wait = int(PATIENCE * 1000)
-    with suppress(PyMongoError), pymongo.timeout(PATIENCE):
-        with open_direct(connection, command.address, serverSelectionTimeoutMS=wait) as client:
-            if command.session is not None and is_wanted():
-                with suppress(PyMongoError):
-                    client.admin.command("killSessions", [command.session])
-            operations = client.admin.command("currentOp", 1, **{"$ownOps": True, "connectionId": command.connection})
-            for operation in operations["inprog"]:
-                if _is_of(operation, command) and is_wanted():
-                    client.admin.command("killOp", op=operation["opid"])
+    with (
+        suppress(PyMongoError),
+        pymongo.timeout(PATIENCE),
+        open_direct(connection, command.address, serverSelectionTimeoutMS=wait) as client,
+    ):
+        if command.session is not None and is_wanted():
+            with suppress(PyMongoError):
+                client.admin.command("killSessions", [command.session])
+        mine = {"currentOp": 1, "$ownOps": True, "connectionId": command.connection}
+        for operation in client.admin.command(mine)["inprog"]:
+            if _is_of(operation, command) and is_wanted():
+                client.admin.command("killOp", op=operation["opid"])
 
 
 def _is_of(operation: Mapping[str, Any], command: RunningCommand) -> bool:

@@ -81,7 +81,7 @@ class Sink:
 
 @contextmanager
 def sink(ctx: Context, file: str | None, name: str, compression: Compression, level: int) -> Iterator[Sink]:
-    """Open the artifact `name`, or the file at the absolute path `file`, which is there, whole, only when all went well.
+    """Open the artifact `name`, or the file at the path `file`; it is there, whole, only when all went well.
 
     Raises TaskFailed where the file cannot be written.
     """
@@ -148,7 +148,7 @@ class Counted(io.RawIOBase):
 
 
 @contextmanager
-def source(ctx: Context, file: Artifact | str, sha256: str | None) -> Iterator[tuple[Counted, io.BufferedReader]]:
+def source(ctx: Context, file: Artifact | str, sha256: str | None) -> Iterator[tuple[Counted, io.BufferedReader[Any]]]:
     """Open an artifact, its uri, or a file; give what counts, and what is in it, unpacked.
 
     A relative path is one of the work folder. With `sha256` all of it is read once before. Raises TaskFailed.
@@ -156,11 +156,14 @@ def source(ctx: Context, file: Artifact | str, sha256: str | None) -> Iterator[t
     with ExitStack() as stack:
         if sha256 is not None:
             with _opened(ctx, file) as once:
-                found = hashlib.file_digest(once, "sha256").hexdigest()
+                digest = hashlib.sha256()
+                while data := once.read(_CHUNK):
+                    digest.update(data)
+            found = digest.hexdigest()
             if found != sha256.lower():
                 raise TaskFailed(f"{named(file)} is not what it should be: its SHA-256 is {found}", retryable=False)
         counted = Counted(stack.enter_context(_opened(ctx, file)))
-        packed = io.BufferedReader(counted, _CHUNK)
+        packed: io.BufferedReader[Any] = io.BufferedReader(counted, _CHUNK)
         if packed.peek(2)[:2] != GZIP:
             yield counted, packed
             return

@@ -225,5 +225,3 @@ class Restore(ToolTask):
 
 def _restored(counts: list[tuple[str, str]]) -> Restored:
     return Restored(documents=sum(int(good) for good, _ in counts))
-
-

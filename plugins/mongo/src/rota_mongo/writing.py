@@ -247,7 +247,7 @@ class Delete(_Changing):
         return self.many or self.names_one()
 
     def run(self, ctx: Context) -> Deleted:
-        with connected(self, ctx, f"delete from `{self.namespace}`") as client:
+        with connected(self, ctx, f"delete in `{self.namespace}`") as client:
             collection = writable(self, client)
             delete = collection.delete_many if self.many else collection.delete_one
             return Deleted(count=delete(to_bson(self.filter), **self.given()).deleted_count)

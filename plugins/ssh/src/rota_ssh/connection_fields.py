@@ -73,7 +73,7 @@ class ConnectionFields(BaseModel):
 class JumpHost(ConnectionFields):
     """A host on the way; `user@host:port` in text, or these fields.
 
-    Without credentials of its own it takes the task's, and without `known_hosts` or a fingerprint the task's, too.
+    It takes from the task what it does not say itself: the user, the credentials, the known hosts.
     """
 
     host: str = Field(min_length=1)

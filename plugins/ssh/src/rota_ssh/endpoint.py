@@ -92,7 +92,7 @@ def _endpoint(
     return Endpoint(
         host=address,
         port=port,
-        user=own.user or settings.user or getpass.getuser(),
+        user=own.user or settings.user or task.user or getpass.getuser(),
         credentials=credentials,
         host_key=_policy(own, _known_as(settings.key_alias, address, port), settings.known_hosts),
         keepalive=task.keepalive.total_seconds(),
@@ -109,8 +109,6 @@ def _with_credentials(jump: JumpHost, task: HostFields) -> ConnectionFields:
     if not jump.has_credentials:
         names += ["private_key", "private_key_file", "passphrase", "certificate", "certificate_file"]
         names += ["password", "agent"]
-        if jump.user is None:
-            names.append("user")
     if jump.known_hosts is None and not jump.host_key_fingerprint:
         names.append("known_hosts")
         if "host_key" not in jump.model_fields_set:

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.common import cMSG_GLOBAL_REQUEST, cMSG_SERVICE_REQUEST
 from paramiko.message import Message
 
 _UNANSWERED = 3
@@ -40,6 +40,7 @@ class SshTransport(paramiko.Transport):
         self.presented_key = b""
         self.prefers_certificates = False
         self._unanswered = 0
+        self._asked_to_log_in = False
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -89,6 +90,16 @@ class SshTransport(paramiko.Transport):
     def _parse_request_failure(self, message: Any) -> None:
         self._unanswered = 0
         super()._parse_request_failure(message)  # type: ignore[misc]
+
+    def _send_message(self, data: Any) -> None:
+        if data.asbytes()[:1] != cMSG_SERVICE_REQUEST:
+            super()._send_message(data)  # type: ignore[misc]
+        elif not self._asked_to_log_in:
+            self._asked_to_log_in = True
+            super()._send_message(data)  # type: ignore[misc]
+        else:
+            # paramiko asks for the log-in service before each attempt, for which some servers hang up.
+            self.auth_handler._parse_service_accept(Message(data.asbytes()[1:]))  # type: ignore[union-attr]  # noqa: SLF001
 
     def _verify_key(self, host_key: bytes, sig: Any) -> None:
         super()._verify_key(host_key, sig)  # type: ignore[misc]
