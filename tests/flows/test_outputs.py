@@ -113,7 +113,7 @@ def test_programs_run_as_another_user(make_rota: Callable[..., Rota]) -> None:
           - {id: sh, type: shell, command: "id -un; echo made > f; cat f; echo n=1 >> $ROTA_OUTPUT; cat $ROTA_INPUT",
              input: {a: 1}, artifacts: {f: f}}
           - {id: home, type: shell, command: "ls $ROTA_HOME", env: {ROTA_HOME: "HOME"}, allow_failure: true}
-        """.replace("HOME\"}", f"{rota.home}\"}}"),
+        """.replace('HOME"}', f'{rota.home}"}}'),
         namespace="low",
     )
     assert run.states["sh"] == "success", run.lines

@@ -99,7 +99,10 @@ def test_a_timeout_stands_still_while_a_person_is_waited_for(rota: Rota) -> None
 
 
 def test_answers_survive_a_change_of_the_process(rota: Rota) -> None:
-    rota.deploy("tasks: [{id: ask, type: pause, inputs: [{id: n, type: int}]}, {id: a, type: output, values: {n: '{{ outputs.ask.n }}'}}]\noutputs: {n: '{{ outputs.a.n }}'}", "asks")
+    rota.deploy(
+        "tasks: [{id: ask, type: pause, inputs: [{id: n, type: int}]}, {id: a, type: output, values: {n: '{{ outputs.ask.n }}'}}]\noutputs: {n: '{{ outputs.a.n }}'}",
+        "asks",
+    )
     rota.app.conductor(server=True)
     run = rota.begin("asks").becomes("paused")
     rota.reopen()

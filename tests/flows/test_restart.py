@@ -182,10 +182,10 @@ def test_replay_is_a_new_execution_with_the_same_inputs(rota: Rota) -> None:
         """,
         {"n": 7, "t": "again-and-again", "d": "2026-01-02"},
     )
-    id = rota.app.executions.replay(run.id)
-    assert id != run.id
-    assert rota.app.executions.wait(id, 20) is not None
-    assert rota.app.executions.get(id)["outputs"] == {"n": 7, "d": "2026-01-02"}
+    again = rota.app.executions.replay(run.id)
+    assert again != run.id
+    assert rota.app.executions.wait(again, 20) is not None
+    assert rota.app.executions.get(again)["outputs"] == {"n": 7, "d": "2026-01-02"}
     assert [used[1] for used in probe.seen["used"]] == ["again-and-again"] * 2
 
 

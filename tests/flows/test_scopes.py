@@ -92,7 +92,9 @@ def test_repeat_fails_at_its_limit(limit: str, problem: str, rota: Rota) -> None
 
 
 def test_repeat_needs_a_boolean(rota: Rota) -> None:
-    run = rota.run("tasks: [{id: r, type: repeat, until: index, max_iterations: 2, tasks: [{id: a, type: log, message: x}]}]")
+    run = rota.run(
+        "tasks: [{id: r, type: repeat, until: index, max_iterations: 2, tasks: [{id: a, type: log, message: x}]}]"
+    )
     assert run.state == "failed"
     assert "true or false" in run.problem["message"]
 
@@ -137,8 +139,8 @@ def test_foreach_over_nothing_is_a_success(items: str, rota: Rota) -> None:
     [
         ('"{{ 7 }}"', "a list is needed"),
         ('"{{ nothing.there }}"', "nothing"),
-        ("[1, 1], key: \"{{ item }}\"", "there twice"),
-        ("[1], key: \"{{ none }}\"", "must be text"),
+        ('[1, 1], key: "{{ item }}"', "there twice"),
+        ('[1], key: "{{ none }}"', "must be text"),
         ('"{{ [now()] }}", key: "{{ item.missing }}"', "missing"),
     ],
 )
@@ -232,9 +234,11 @@ def test_a_fair_share_of_the_workers_goes_to_each_namespace(make_rota: object) -
     rota = make_rota(workers=1)  # type: ignore[operator]
     blocker = rota.start("tasks: [{id: b, type: probe.hold, gate: block}]")
     blocker.until("b", "running")
-    many = "tasks: [{id: p, type: parallel, tasks: [" + ", ".join(
-        f"{{id: t{n}, type: log, message: m}}" for n in range(6)
-    ) + "]}]"
+    many = (
+        "tasks: [{id: p, type: parallel, tasks: ["
+        + ", ".join(f"{{id: t{n}, type: log, message: m}}" for n in range(6))
+        + "]}]"
+    )
     big = rota.start(many, namespace="big")
     eventually(lambda: len(big.states) == 7)
     small = rota.start("tasks: [{id: s, type: log, message: small}]", namespace="small")

@@ -50,7 +50,12 @@ def test_a_subflow_that_fails_fails_its_task_and_a_restart_goes_on_with_it(rota:
     run.restart()
     assert run.state == "success", (run.problem, run.states)
     assert [other.id for other in rota.children(run)] == [child.id]
-    assert (child.state, child.row["run"], child.rows["ok"]["attempt"], child.rows["bad"]["attempt"]) == ("success", 2, 1, 2)
+    assert (child.state, child.row["run"], child.rows["ok"]["attempt"], child.rows["bad"]["attempt"]) == (
+        "success",
+        2,
+        1,
+        2,
+    )
 
 
 def test_retry_of_a_subflow_goes_on_with_it(rota: Rota) -> None:
@@ -136,10 +141,13 @@ def test_a_place_that_only_an_ancestor_could_free_is_refused_at_once(rota: Rota)
 
 
 def test_a_subflow_waits_for_a_place_of_its_own_flow(rota: Rota) -> None:
-    rota.deploy("concurrency: {limit: 1}\ninputs: [{id: g, type: string}]\ntasks: [{id: a, type: probe.hold, gate: '{{ inputs.g }}'}]", "child")
+    rota.deploy(
+        "concurrency: {limit: 1}\ninputs: [{id: g, type: string}]\ntasks: [{id: a, type: probe.hold, gate: '{{ inputs.g }}'}]",
+        "child",
+    )
     first = rota.begin("child", {"g": "one"}).until("a", "running")
     run = rota.start("tasks: [{id: sub, type: subflow, flow: child, inputs: {g: two}}]").until("sub", "running")
-    (child,) = [other for other in rota.children(run)]
+    (child,) = list(rota.children(run))
     child.becomes("queued")
     probe.gate("one").set()
     child.until("a", "running")

@@ -103,8 +103,9 @@ def test_trees_of_secrets_are_learned_to_their_leaves() -> None:
 def test_the_halves_of_a_cut_secret_are_hidden(secret: str, cut: int) -> None:
     masker = Masker()
     masker.add(secret)
-    first, second = masker.piece(f"....{secret[:cut]}", follows=False, goes_on=True), masker.piece(
-        f"{secret[cut:]}....", follows=True, goes_on=False
+    first, second = (
+        masker.piece(f"....{secret[:cut]}", follows=False, goes_on=True),
+        masker.piece(f"{secret[cut:]}....", follows=True, goes_on=False),
     )
     assert first.endswith(MASK)
     assert second.startswith(MASK)

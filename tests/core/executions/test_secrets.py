@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from rota import Context, Lease, Secret, SecretBackend, SecretError
 from rota.executions.masking import Masker
@@ -19,8 +19,8 @@ from rota.testing import RecordedContext
 class Backend(SecretBackend):
     """A backend of a test."""
 
-    secrets: dict[str, dict[str, str]] = {}
-    calls: list[str] = []
+    secrets: dict[str, dict[str, str]] = Field(default_factory=dict)
+    calls: list[str] = Field(default_factory=list)
     error: Any = None
     lease: Any = None
 

@@ -85,7 +85,10 @@ def test_what_goes_in_comes_out(value: Any) -> None:
 )
 def test_keys_of_ours_from_outside_stay_what_they_were(hostile: Any) -> None:
     assert load(dump(hostile, seal), unseal) == hostile
-    assert load(dump({"real": SecretStr("s"), "not": hostile}, seal), unseal) == {"real": SecretStr("s"), "not": hostile}
+    assert load(dump({"real": SecretStr("s"), "not": hostile}, seal), unseal) == {
+        "real": SecretStr("s"),
+        "not": hostile,
+    }
 
 
 def test_secrets_are_sealed_and_come_back_as_secrets() -> None:

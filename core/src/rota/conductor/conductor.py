@@ -127,7 +127,8 @@ class Conductor:
         errors: list[Exception] = []
 
         def guarded(conn: Connection) -> None:
-            results.clear(), errors.clear()
+            results.clear()
+            errors.clear()
             try:
                 results.append(write(conn))
             except StoreError:

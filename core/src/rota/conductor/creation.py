@@ -44,7 +44,7 @@ def execution_row(
     zone = ZoneInfo(timezone)
     variables = {**settings.variables, **flow.variables}
     created_at = time.time()
-    id = new_execution_id()
+    execution_id = new_execution_id()
     names: dict[str, Any] = {
         "vars": {name: value for name, value in variables.items() if not is_template(value)},
         "flow": {"id": flow.id, "namespace": revision.namespace, "timezone": timezone},
@@ -56,12 +56,12 @@ def execution_row(
         return compile_value(default).render({**names, "inputs": before})
 
     inputs = parse_inputs(flow.inputs, given, timezone=zone, render=render)
-    inputs = names["inputs"] = stored_files(inputs, id, resources)
+    inputs = names["inputs"] = stored_files(inputs, execution_id, resources)
     rendered = _rendered(variables, names)
     names["labels"] = {**settings.labels, **_labels(flow.labels, names), **(labels or {})}
     return {
-        "id": id,
-        "root_id": id,
+        "id": execution_id,
+        "root_id": execution_id,
         "namespace": revision.namespace,
         "flow": flow.id,
         "revision_id": revision.id,

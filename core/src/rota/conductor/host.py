@@ -201,14 +201,12 @@ class TaskState(MutableMapping[str, Any]):
 
 def _check(key: str, value: Any) -> None:
     """Refuse here, and not in the conductor's transaction, what cannot be stored. Raises TypeError, ValueError."""
-    if not isinstance(key, str) or storable(key) != key:
+    if storable(key) != key:
         raise ValueError(f"`{key!r}` cannot be a key")
     dumps(value)
 
 
-def _rows_of(
-    conn: Connection, execution_id: str, path: str, node: str, unseal: Callable[[str], str]
-) -> dict[str, Any]:
+def _rows_of(conn: Connection, execution_id: str, path: str, node: str, unseal: Callable[[str], str]) -> dict[str, Any]:
     """Return `outputs.<scope>` of a `foreach`, `fleet` or `repeat`: rows, counts, failed."""
     rows: list[dict[str, Any]] = []
     after = -1

@@ -132,7 +132,17 @@ class Iterations:
         """Write that an iteration failed without having been opened: its lock was refused."""
         now = time.time()
         self._driver.batch.ends.append(
-            _end_row(frame, node, index, self._row(frame, node, index)["key"], State.FAILED, problem, _no_columns(frame, node), now, now)
+            _end_row(
+                frame,
+                node,
+                index,
+                self._row(frame, node, index)["key"],
+                State.FAILED,
+                problem,
+                _no_columns(frame, node),
+                now,
+                now,
+            )
         )
 
     def lock_key(self, frame: LiveFrame, node: str, index: int) -> str:

@@ -46,9 +46,7 @@ class LogBuffer:
         }
         self._add([row], len(message))
 
-    def lines(
-        self, execution_id: str, path: str, node: str, attempt: int, level: str, messages: Sequence[str]
-    ) -> None:
+    def lines(self, execution_id: str, path: str, node: str, attempt: int, level: str, messages: Sequence[str]) -> None:
         """Take many lines of one task run; waits while too many are there already."""
         now = time.time()
         self._add(

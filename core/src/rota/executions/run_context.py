@@ -51,7 +51,7 @@ class RunContext(Context):
         self._workdir: Path | None = None
 
     @property
-    def target(self) -> Any:  # type: ignore[override]
+    def target(self) -> Any:
         return self._frame.target()
 
     @property

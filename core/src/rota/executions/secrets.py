@@ -44,7 +44,7 @@ class ExecutionSecrets:
         path, _, field = name.partition("#")
         secret = self._secret(path, ctx, fresh)
         field = field or (
-            DEFAULT_FIELD if DEFAULT_FIELD in secret.fields or len(secret.fields) != 1 else [*secret.fields][0]
+            DEFAULT_FIELD if DEFAULT_FIELD in secret.fields or len(secret.fields) != 1 else next(iter(secret.fields))
         )
         value = secret.fields.get(field)
         if value is None:

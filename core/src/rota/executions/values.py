@@ -20,7 +20,8 @@ from rota.executions.masking import Masker
 SECRET, SECRET_VALUE, ARTIFACT, LITERAL, OUTPUT = "$secret", "$secret_value", "$artifact", "$literal", "$output"
 """Keys of objects that stand for something else.
 
-`$secret` is a sealed text, `$secret_value` a sealed value of another type; `$output` is an output stored as an artifact.
+`$secret` is a sealed text, `$secret_value` a sealed value of another type; `$output` is an output that was stored
+as an artifact.
 """
 MARKS = frozenset({SECRET, SECRET_VALUE, ARTIFACT, LITERAL, OUTPUT})
 

@@ -40,7 +40,7 @@ class Assignment:
     """The scope whose `errors` the task belongs to."""
     may_start: Callable[[], bool] = lambda: True
     """Asked right before the task starts: false once the driver may no longer run anything."""
-    set_deadline: Callable[[float], None] = lambda due: None
+    set_deadline: Callable[[float], None] = lambda _: None
     """Told the time at which a templated `timeout` is over, in seconds since 1970."""
     idempotent: bool = False
     """Whether the task, as it was rendered, may be run again by itself after a loss."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rota.server")
 CURSOR = "execution_changed"
-INTERVAL, LONGEST = 1.0, 3.0
-"""Seconds between two looks while there is something to tell, and when there has been nothing for a while."""
+INTERVAL = 5.0
+"""Seconds between two looks at what other servers have written; this one's own conductor wakes the announcer."""
 
 
 class Announcer:
@@ -24,17 +24,16 @@ class Announcer:
     def __init__(self, app: Application) -> None:
         self._app = app
 
-    def run(self, stop: threading.Event) -> None:
-        """Announce until `stop` is set."""
-        wait = INTERVAL
+    def run(self, stop: threading.Event, announced: threading.Event) -> None:
+        """Announce until `stop` is set: whenever `announced` is, and now and then."""
         while not stop.is_set():
-            wait = min(wait * 1.5, LONGEST)
+            announced.clear()
             try:
                 while self.announce():
-                    wait = INTERVAL
+                    pass
             except StoreError as error:
                 logger.warning("the outbox cannot be read: %s", error)
-            stop.wait(wait)
+            announced.wait(INTERVAL)
 
     def announce(self, limit: int = 500) -> int:
         """Announce up to `limit` changes, then move the cursor; return how many there were."""

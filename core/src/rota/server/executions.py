@@ -300,7 +300,9 @@ class Executions:
         row = self.get(id)
         with self._app.store.read() as conn:
             running = task_runs.of_executions(conn, [row["id"]], states=("running", "paused"))
-        names = {f"{one['path']}/{one['node']}".lstrip("/"): one for one in running if one["type"] == "fleet" and one["node"]}
+        names = {
+            f"{one['path']}/{one['node']}".lstrip("/"): one for one in running if one["type"] == "fleet" and one["node"]
+        }
         found = [one for name, one in names.items() if task in (name, one["node"])]
         if len(found) > 1:
             raise UsageError(f"more than one fleet `{task}` runs", hint=f"name one: {', '.join(sorted(names))}")

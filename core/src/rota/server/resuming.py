@@ -100,10 +100,7 @@ def _step(app: Application, id: str, node: str) -> Any:
 
 def _one(found: list[Row], id: str, task: str | None) -> Row:
     names = {f"{row['path']}/{row['node']}" if row["path"] else row["node"]: row for row in found}
-    if task is not None:
-        matching = [row for name, row in names.items() if task in (name, row["node"])]
-    else:
-        matching = found
+    matching = [row for name, row in names.items() if task in (name, row["node"])] if task is not None else found
     if not matching:
         raise Conflict(f"nothing in execution {id} waits for a person" + (f" as `{task}`" if task else ""))
     if len(matching) > 1:

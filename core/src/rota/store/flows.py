@@ -161,7 +161,8 @@ def _with_revision(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 @cache
 def _newest(deleted: bool) -> sa.Select[Any]:
     """Return the statement of `get`, built once: whatever starts an execution asks it."""
-    statement = _with_revision(_r.source).where(_f.namespace == sa.bindparam("namespace"), _f.id == sa.bindparam("flow"))
+    named = (_f.namespace == sa.bindparam("namespace"), _f.id == sa.bindparam("flow"))
+    statement = _with_revision(_r.source).where(*named)
     return statement if deleted else statement.where(_f.deleted_at.is_(None))
 
 

@@ -109,9 +109,8 @@ def _proxy(url: str, tls: ssl.SSLContext) -> httpcore.Proxy:
         host = None
     if host is None:
         raise TaskFailed("the address of the proxy cannot be read", retryable=False, hint="write `http://host:port`")
-    if parts.scheme == "socks5":
-        if find_spec("socksio") is None:
-            raise TaskFailed("a SOCKS proxy needs `socksio`", retryable=False, hint="pip install 'rota-http[socks]'")
+    if parts.scheme == "socks5" and find_spec("socksio") is None:
+        raise TaskFailed("a SOCKS proxy needs `socksio`", retryable=False, hint="pip install 'rota-http[socks]'")
     default = {"http": 80, "https": 443, "socks5": 1080}.get(parts.scheme, 80)
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     target = httpcore.URL(scheme=parts.scheme, host=host, port=port or default, target="/")

@@ -149,7 +149,7 @@ def _batch(documents: Iterator[tuple[Any, int]]) -> list[Any]:
 def _from_lines(plain: IO[bytes], name: str) -> Iterator[tuple[Any, int]]:
     from bson.errors import BSONError
 
-    decode = line_decoder()
+    decode = line_decoder().decode
     number = 0
     while line := plain.readline(_LONGEST):
         number += 1

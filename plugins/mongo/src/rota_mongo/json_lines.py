@@ -88,8 +88,8 @@ def _codes_back(value: Any) -> Any:
 
 
 @cache
-def line_decoder() -> Callable[[str], Any]:
-    """Return a function from a line of extended JSON to a document; it raises what `json_util.loads` raises."""
+def line_decoder() -> json.JSONDecoder:
+    """Return a decoder of lines of extended JSON; it raises what `json_util.loads` raises."""
     from bson.json_util import object_hook
 
     convert = partial(object_hook, json_options=json_options())
@@ -101,8 +101,7 @@ def line_decoder() -> Callable[[str], Any]:
                 return convert(value)
         return value
 
-    decoder = json.JSONDecoder(object_hook=hook, parse_constant=_refused)
-    return lambda line: decoder.decode(line)
+    return json.JSONDecoder(object_hook=hook, parse_constant=_refused)
 
 
 def _refused(constant: str) -> Any:
