@@ -14,6 +14,7 @@ from tests.bench.setups import Setup
 
 TARGETS = 10_000
 IDLE_SECONDS = 10
+ONLY = ("power", "postgres")
 IDLE_AIM, STATEMENTS_AIM, TARGETS_AIM = 120, 5, 300
 
 

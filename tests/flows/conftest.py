@@ -40,6 +40,15 @@ def make_rota(tmp_path: Path, probe_dist: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def rota(make_rota: Callable[..., Rota]) -> Rota:
-    """A home of the test's own."""
-    return make_rota()
+def rota(request: pytest.FixtureRequest, make_rota: Callable[..., Rota]) -> Iterator[Rota]:
+    """A home of the test's own; on PostgreSQL too in the modules that say so."""
+    settings = {}
+    if getattr(request, "param", "sqlite") == "postgresql":
+        from rota.store.migrate import migrate
+
+        settings["store"] = request.getfixturevalue("postgres_url")
+        migrate(settings["store"])
+    made = make_rota(**settings)
+    yield made
+    probe.reset()
+    made.close()

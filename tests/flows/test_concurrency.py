@@ -8,6 +8,8 @@ from rota.errors import RotaError
 from tests.flows import probe
 from tests.flows.harness import Rota
 
+pytestmark = pytest.mark.parametrize("rota", ["sqlite", "postgresql"], indirect=True)
+
 FLOW = """
     inputs: [{{id: env, type: string, default: prod}}, {{id: gate, type: string, default: g}}]
     concurrency: {{limit: {limit}, key: "{{{{ inputs.env }}}}", on_limit: {on_limit}}}

@@ -7,6 +7,8 @@ import pytest
 from tests.flows import probe
 from tests.flows.harness import Rota, eventually
 
+pytestmark = pytest.mark.parametrize("rota", ["sqlite", "postgresql"], indirect=True)
+
 HOLD = "tasks: [{{id: a, type: probe.hold, gate: {gate}, lock: '{key}'}}]"
 
 

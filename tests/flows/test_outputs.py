@@ -175,4 +175,4 @@ def test_a_flood_of_lines_and_output_fills_no_memory(tmp_path: Path) -> None:
           - {id: file, type: shell, command: "head -c 200000000 /dev/zero", stdout: artifact}
           - {id: one, type: shell, command: "head -c 20000000 /dev/zero | tr '\\0' x"}
         """
-    assert peak_of(flow, tmp_path / "home") < 200
+    assert peak_of(flow, tmp_path / "home") < 300

@@ -10,6 +10,8 @@ from rota.errors import Conflict, NotFound
 from tests.flows import probe
 from tests.flows.harness import Rota
 
+pytestmark = pytest.mark.parametrize("rota", ["sqlite", "postgresql"], indirect=True)
+
 
 def attempts(run: object) -> dict[str, int]:
     return {name: row["attempt"] for name, row in run.rows.items() if row["attempt"]}  # type: ignore[attr-defined]

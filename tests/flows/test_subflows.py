@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.flows import probe
 from tests.flows.harness import Rota
+
+pytestmark = pytest.mark.parametrize("rota", ["sqlite", "postgresql"], indirect=True)
 
 
 def test_inputs_go_in_and_outputs_come_out(rota: Rota) -> None:
@@ -155,34 +159,29 @@ def test_a_subflow_waits_for_a_place_of_its_own_flow(rota: Rota) -> None:
     assert (first.wait().state, run.wait().state) == ("success", "success")
 
 
-def test_secrets_go_in_and_out_encrypted(rota: Rota, monkeypatch: object) -> None:
-    import os
-
-    os.environ["SECRET_SUB"] = "from-the-backend"
-    try:
-        rota.deploy(
-            """
-            inputs: [{id: token, type: secret}]
-            tasks: [{id: use, type: probe.use, secret: "{{ inputs.token }}"}, {id: login, type: probe.login, token: "{{ inputs.token }}"}]
-            outputs: {token: "{{ outputs.login.token }}"}
-            """,
-            "child",
-        )
-        run = rota.run("""
-            tasks:
-              - {id: sub, type: subflow, flow: child, inputs: {token: "{{ secret('sub') }}"}}
-              - {id: use, type: probe.use, secret: "{{ outputs.sub.token }}"}
-            """)
-    finally:
-        del os.environ["SECRET_SUB"]
+def test_secrets_go_in_and_out_encrypted(rota: Rota, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_SUB", "from-the-backend")
+    rota.deploy(
+        """
+        inputs: [{id: token, type: secret}]
+        tasks: [{id: use, type: probe.use, secret: "{{ inputs.token }}"}, {id: login, type: probe.login, token: "{{ inputs.token }}"}]
+        outputs: {token: "{{ outputs.login.token }}"}
+        """,
+        "child",
+    )
+    run = rota.run("""
+        tasks:
+          - {id: sub, type: subflow, flow: child, inputs: {token: "{{ secret('sub') }}"}}
+          - {id: use, type: probe.use, secret: "{{ outputs.sub.token }}"}
+        """)
     assert run.state == "success", run.problem
     assert [used[1] for used in probe.seen["used"]] == ["from-the-backend"] * 2
     child = rota.children(run)[0]
     shown = json.dumps([run.rows, child.rows, child.row, run.row, run.lines, child.lines], default=str)
     assert "from-the-backend" not in shown
     rota.app.close()
-    for path in rota.home.glob("rota.db"):
-        assert b"from-the-backend" not in path.read_bytes()
+    for path in rota.home.rglob("*"):
+        assert path.suffix == ".yaml" or not path.is_file() or b"from-the-backend" not in path.read_bytes()
 
 
 def test_a_person_waited_for_inside_shows_outside(rota: Rota) -> None:

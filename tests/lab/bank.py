@@ -37,7 +37,10 @@ _FLOW = "id: hello\nnamespace: bank\ntasks:\n  - {id: hello, type: log, message:
 
 @dataclass(frozen=True)
 class Bank:
-    """The running servers, `clusters` as the inventory tells of them, and Vault's login for programs."""
+    """The running servers, `clusters` as the inventory tells of them, and Vault's login for programs.
+
+    `mongodb` has a server for each cluster, and after those one of the bank's own, at `reference_mongodb`.
+    """
 
     clusters: list[Cluster]
     fleet: SshFleet
@@ -49,6 +52,11 @@ class Bank:
     smtp: Smtp
     git: GitHttp
     postgres: Postgres
+
+    @property
+    def reference_mongodb(self) -> str:
+        """`host:port` of the MongoDB where the bank keeps what it knows of its clusters, empty at first."""
+        return self.mongodb.address(len(self.clusters))
 
 
 @contextmanager
@@ -64,7 +72,7 @@ def bank(clusters: int = 57) -> Iterator[Bank]:
 
         wait_for_postgres = started(Postgres.start)
         wait_for_s3 = started(lambda: S3.start(IDENTITIES))
-        wait_for_mongodb = started(lambda: MongoDB.start(clusters))
+        wait_for_mongodb = started(lambda: MongoDB.start(clusters + 1))
         wait_for_vault = started(Vault.start)
         wait_for_smtp = started(Smtp.start)
         wait_for_git = started(GitHttp.start)

@@ -36,6 +36,7 @@ def settings(bank: Bank, folder: Path) -> dict[str, Any]:
     variables = {
         "clusters_file": str(folder / "clusters.json"),
         "inventory_url": bank.inventory.url,
+        "reference_mongodb": bank.reference_mongodb,
         "vault_url": bank.vault.url,
         "s3_endpoint": bank.s3.url,
         "s3_region": bank.s3.region,
@@ -47,7 +48,7 @@ def settings(bank: Bank, folder: Path) -> dict[str, Any]:
     }
     return {
         "home": str(folder / "home"),
-        "secrets": [{"id": "lab", "type": "file", "path": str(folder / "secrets"), "namespaces": [NAMESPACE]}],
+        "secrets": [{"id": "lab", "type": "file", "folder": str(folder / "secrets"), "namespaces": [NAMESPACE]}],
         "namespaces": {NAMESPACE: {"variables": variables}},
     }
 

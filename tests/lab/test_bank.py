@@ -17,7 +17,7 @@ import httpx
 import pytest
 import yaml
 
-from rota.settings_file import load_settings
+from rota.settings import load_settings
 from tests.lab.process import processes_with
 from tests.lab.server import ROOT
 from tests.lab.sshkeys import KeyPair

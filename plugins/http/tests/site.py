@@ -125,10 +125,7 @@ class _Handler(QuietHandler):
         self.reply(302, b"", {"Location": "/echo", "Set-Cookie": "session=abcdef; Path=/"})
 
     def answer_pages(self, query: dict[str, str], body: bytes) -> None:
-        if body:
-            cursor = json.loads(body).get("after", 0)
-        else:
-            cursor = int(query.get("cursor", "0"))
+        cursor = json.loads(body).get("after", 0) if body else int(query.get("cursor", "0"))
         after = cursor + 2
         page: dict[str, Any] = {"rows": [{"n": n} for n in range(cursor, min(after, 5))]}
         if query.get("circle"):

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rota.testing import check_extension
 
+from rota.testing import check_extension
 from rota_http.changed import Changed
 from rota_http.download import Download
 from rota_http.request import Request

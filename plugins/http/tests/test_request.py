@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from plugins.http.tests.site import Site
 from pydantic import Secret, SecretStr, ValidationError
+
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
-
-from plugins.http.tests.site import Site
 from rota_http.request import Request
 from tests.lab.inventory_api import InventoryApi
 
@@ -23,19 +23,19 @@ def echoed(ctx: RecordedContext, site: Site, **fields: Any) -> Any:
 
 def test_a_flow_reads_the_inventory_page_by_page(run_flow: RunFlow, inventory_api: InventoryApi) -> None:
     run = run_flow(
-        f"""
+        """
         id: clusters
         namespace: test
         tasks:
           - id: clusters
             type: http.request
-            url: "{{{{ secret('cmdb#url') }}}}/clusters"
-            params: {{limit: 2}}
-            token: "{{{{ secret('cmdb#token') }}}}"
-            pages: {{cursor: next, parameter: cursor, items: items}}
+            url: "{{ secret('cmdb#url') }}/clusters"
+            params: {limit: 2}
+            token: "{{ secret('cmdb#token') }}"
+            pages: {cursor: next, parameter: cursor, items: items}
         outputs:
-          names: "{{{{ outputs.clusters.json | map(attribute='name') | list }}}}"
-          pages: "{{{{ outputs.clusters.pages }}}}"
+          names: "{{ outputs.clusters.json | map(attribute='name') | list }}"
+          pages: "{{ outputs.clusters.pages }}"
         """,
         secrets={"cmdb#token": inventory_api.token, "cmdb#url": inventory_api.url},
     )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from tests.lab.sshd import Sshd
 from tests.lab.sshfleet import SshFleet
 

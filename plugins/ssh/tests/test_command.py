@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rota import Artifact, TaskFailed
-from rota.testing import LogLine, RecordedContext, RunFlow
-
-from rota_ssh.command import Command
 from tests.lab.silence import Silence
 from tests.lab.sshd import Sshd
 from tests.lab.sshfault import Fault
 from tests.lab.sshfleet import SshFleet
+
+from rota import Artifact, TaskFailed
+from rota.testing import LogLine, RecordedContext, RunFlow
+from rota_ssh.command import Command
 
 Fields = dict[str, Any]
 
@@ -57,8 +57,10 @@ def test_a_folder_that_is_not_there_is_a_failure(ctx: RecordedContext, any_host:
 
 
 def test_another_shell_can_run_it(ctx: RecordedContext, any_host: Fields) -> None:
-    done = Command(**any_host, command='[[ a == a ]] && echo "$BASH_VERSION" && set -o', shell="bash -o pipefail").run(ctx)
-    assert "pipefail       \ton" in done.stdout
+    done = Command(**any_host, command='[[ a == a ]] && echo "$BASH_VERSION" && set -o', shell="bash -o pipefail").run(
+        ctx
+    )
+    assert "pipefail       \ton" in str(done.stdout)
 
 
 def test_a_shell_that_is_not_there_is_a_failure_for_good(ctx: RecordedContext, any_host: Fields) -> None:
@@ -70,8 +72,8 @@ def test_a_shell_that_is_not_there_is_a_failure_for_good(ctx: RecordedContext, a
 def test_neither_command_nor_environment_is_among_the_arguments(ctx: RecordedContext, any_host: Fields) -> None:
     command = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done 2>/dev/null; : visible-text"
     done = Command(**any_host, command=command, env={"TOKEN": "visible-token"}, fail_fast=False).run(ctx)
-    assert "rota:" in done.stdout
-    assert "visible-t" not in done.stdout
+    assert "rota:" in str(done.stdout)
+    assert "visible-t" not in str(done.stdout)
 
 
 def test_standard_input_is_text_a_file_or_an_artifact(ctx: RecordedContext, any_host: Fields) -> None:
@@ -157,7 +159,7 @@ def test_a_host_that_says_nothing_is_given_up_in_time(ctx: RecordedContext, host
 
 
 def test_a_name_that_does_not_exist_is_a_failure_for_good(ctx: RecordedContext, host: Fields) -> None:
-    with pytest.raises(TaskFailed, match="`no.such.host.invalid:") as failure:
+    with pytest.raises(TaskFailed, match=r"`no\.such\.host\.invalid:") as failure:
         Command(**host | {"host": "no.such.host.invalid"}, command="true").run(ctx)
     assert "known" in failure.value.message
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rota import TaskFailed
-from rota.testing import RecordedContext, RunFlow
-
-from rota_ssh.command import Command
-from rota_ssh.script import Script
 from tests.lab.process import processes_with
 from tests.lab.sshd import Sshd
 from tests.lab.sshfleet import SshFleet
+
+from rota import TaskFailed
+from rota.testing import RecordedContext, RunFlow
+from rota_ssh.command import Command
+from rota_ssh.script import Script
 
 Fields = dict[str, Any]
 
@@ -89,7 +89,7 @@ def test_cancelling_while_a_host_says_nothing_does_not_wait_for_it(ctx: Recorded
     with Silence.start() as silence:
         threading.Timer(0.3, ctx.cancel).start()
         fields = host | {"port": silence.port, "connect_timeout": "60s"}
-        with pytest.raises(TaskFailed, match="did not answer|cannot be reached|failed"):
+        with pytest.raises(TaskFailed, match="was cancelled"):
             Command(**fields, command="true").run(ctx)
 
 
@@ -101,9 +101,7 @@ def test_the_command_is_ended_where_a_host_allows_one_session_only(ctx: Recorded
         cancel_at(ctx, "up")
         fields = {"host": "127.0.0.1", "port": server.port, "user": server.user, "known_hosts": str(server.known_hosts)}
         with pytest.raises(TaskFailed, match="was cancelled"):
-            Command(
-                **fields, private_key_file=server.key.private, command=f"echo up; sleep 303; : {tmp_path}"
-            ).run(ctx)
+            Command(**fields, private_key_file=server.key.private, command=f"echo up; sleep 303; : {tmp_path}").run(ctx)
     assert processes_with(f": {tmp_path}") == []
     assert ctx.log.lines == []
 
@@ -151,7 +149,7 @@ def test_a_fleet_is_cancelled_on_all_hosts(
     ctx: RecordedContext, ssh_fleet: SshFleet, reach: Callable[[SshFleet, str], Fields], tmp_path: Path
 ) -> None:
     up = threading.Semaphore(0)
-    ctx.log.info = lambda message, **_: up.release()  # type: ignore[method-assign]
+    ctx.log.info = lambda *_, **__: up.release()  # type: ignore[method-assign]
     failures: list[TaskFailed] = []
 
     def run(name: str) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rota import TaskFailed
-from rota.testing import RecordedContext
-
-from rota_ssh.command import Command
-from rota_ssh.known_hosts import fingerprint
 from tests.lab.sshd import Sshd
 from tests.lab.sshfleet import SshFleet
 from tests.lab.sshkeys import KeyPair
+
+from rota import TaskFailed
+from rota.testing import RecordedContext
+from rota_ssh.command import Command
+from rota_ssh.known_hosts import fingerprint
 
 Fields = dict[str, Any]
 
@@ -126,7 +126,7 @@ def test_a_host_with_a_certificate_is_known_by_its_authority(ctx: RecordedContex
 
         def sign(*options: str) -> None:
             key = folder / "host_key.pub"
-            command = ["ssh-keygen", "-q", "-s", authority.private, "-I", "host", "-h", *options, key]
+            command = ["ssh-keygen", "-q", "-s", str(authority.private), "-I", "host", "-h", *options, str(key)]
             subprocess.run(command, check=True, capture_output=True)
             server.restart()
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from rota import TaskFailed
-from rota.testing import RecordedContext
-
-from rota_ssh.command import Command
 from tests.lab.sshd import Sshd
 from tests.lab.sshfault import Fault
 from tests.lab.sshfleet import SshFleet
 from tests.lab.sshkeys import KeyPair
+
+from rota import TaskFailed
+from rota.testing import RecordedContext
+from rota_ssh.command import Command
 
 Fields = dict[str, Any]
 
@@ -76,7 +76,9 @@ def test_a_wrong_passphrase_and_a_missing_one_are_told_apart(
     assert refused(ctx, fields | {"passphrase": "wrong"}) == "the `passphrase` of `private_key` is wrong"
 
 
-@pytest.mark.parametrize("text", ["nonsense", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----"])
+@pytest.mark.parametrize(
+    "text", ["nonsense", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----"]
+)
 def test_what_is_no_key_is_refused_and_not_shown(ctx: RecordedContext, openssh: Fields, text: str) -> None:
     message = refused(ctx, openssh | {"private_key": text})
     assert message.startswith("`private_key` is no private key that can be read")

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
-from rota.testing import check_extension
 
+from rota import Task, Trigger
+from rota.testing import check_extension
 from rota_ssh.command import Command
 from rota_ssh.download import Download
 from rota_ssh.file_appeared import FileAppeared
 from rota_ssh.script import Script
 from rota_ssh.upload import Upload
 
-TYPES = {
+TYPES: dict[str, type[Task | Trigger]] = {
     "ssh.command": Command,
     "ssh.script": Script,
     "ssh.upload": Upload,
@@ -50,7 +51,11 @@ def test_the_readme_has_a_block_for_each_type() -> None:
 @pytest.mark.parametrize("item", [item for block in blocks() for item in block], ids=lambda item: item["id"])
 def test_what_the_readme_shows_is_valid(item: dict[str, Any]) -> None:
     keys = {"id", "type", "interval", "timeout", "retry", "description"}
-    fields = {name: "x" if "{{" in str(value) and name != "source" else value for name, value in item.items()}
-    if "{{" in str(fields.get("source", "")):
-        fields["source"] = {"uri": "test:///1", "name": "x", "size": 1, "sha256": "0"}
-    TYPES[item["type"]].model_validate({name: value for name, value in fields.items() if name not in keys})
+    fields = {name: value for name, value in item.items() if name not in keys}
+    TYPES[item["type"]].model_validate({name: rendered(value) for name, value in fields.items()})
+
+
+def rendered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: rendered(one) for name, one in value.items()}
+    return "rendered" if "{{" in str(value) else value

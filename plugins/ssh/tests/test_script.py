@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+
 from rota import TaskFailed
 from rota.testing import RecordedContext
-
 from rota_ssh.script import Script
 
 Fields = dict[str, Any]
@@ -37,7 +37,7 @@ def test_the_first_line_says_what_runs_it(ctx: RecordedContext, any_host: Fields
 
 def test_a_script_may_hold_any_bytes_and_be_large(ctx: RecordedContext, openssh: Fields) -> None:
     payload = os.urandom(50_000)
-    (ctx.workdir / "archive").write_bytes(b"#!/bin/sh\ntail -c 50000 \"$0\"; exit\n" + payload)
+    (ctx.workdir / "archive").write_bytes(b'#!/bin/sh\ntail -c 50000 "$0"; exit\n' + payload)
     done = Script(**openssh, script="archive", stdout="artifact").run(ctx)
     assert ctx.artifacts.read(done.stdout) == payload
 
@@ -62,7 +62,7 @@ def test_the_folder_is_for_the_script_and_not_for_its_file(
 def test_a_script_comes_from_one_place_in_the_work_folder(ctx: RecordedContext, host: Fields) -> None:
     with pytest.raises(ValidationError, match="either `script` or `code`"):
         Script(**host)
-    with pytest.raises(TaskFailed, match="there is no file `none.sh`") as failure:
+    with pytest.raises(TaskFailed, match=r"there is no file `none\.sh`") as failure:
         Script(**host, script="none.sh").run(ctx)
     assert failure.value.hint == "name it in the flow's `files`"
     with pytest.raises(TaskFailed, match="leads out"):

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rota import TaskFailed
-from rota.testing import RecordedContext
-
-from rota_ssh.command import Command
-from rota_ssh.script import Script
 from tests.lab.process import processes_with
 from tests.lab.sshfleet import SshFleet
+
+from rota import TaskFailed
+from rota.testing import RecordedContext
+from rota_ssh.command import Command
+from rota_ssh.script import Script
 
 Fields = dict[str, Any]
 
@@ -41,12 +41,16 @@ SUDO_USER_IS=$user; export SUDO_USER_IS; unset SUDO_WANTS
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshFleet]:
-    """Two hosts with a sudo: `free` asks for nothing, `strict` for a password."""
+    """Hosts with a sudo, `free` asks for nothing and `strict` for a password, and `bare` without."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "sudo").write_text(_SUDO)
     (folder / "sudo").chmod(0o755)
     path = f"{folder}:/usr/bin:/bin"
-    variables = {"free": {"PATH": path}, "strict": {"PATH": path, "SUDO_WANTS": "open it's"}}
+    variables = {
+        "free": {"PATH": path},
+        "strict": {"PATH": path, "SUDO_WANTS": "open it's"},
+        "bare": {"PATH": "/nowhere"},
+    }
     with SshFleet.start(list(variables), variables=variables) as started:
         yield started
 
@@ -65,7 +69,9 @@ def strict(fleet: SshFleet, reach: Callable[[SshFleet, str], Fields]) -> Fields:
 def test_sudo_without_a_password(ctx: RecordedContext, free: Fields) -> None:
     done = Command(**free, sudo=True, command="echo $SUDO_USER_IS; cat", stdin="in").run(ctx)
     assert done.stdout == "root\nin"
-    done = Command(**free, sudo=True, sudo_user="mongod", sudo_password="not asked", command="echo $SUDO_USER_IS").run(ctx)
+    done = Command(**free, sudo=True, sudo_user="mongod", sudo_password="not asked", command="echo $SUDO_USER_IS").run(
+        ctx
+    )
     assert done.stdout == "mongod\n"
     assert "not asked" not in ctx.log.text
 
@@ -93,12 +99,16 @@ def test_a_password_that_is_missing_is_a_failure_for_good(ctx: RecordedContext, 
     assert failure.value.retryable is False
 
 
-def test_a_host_without_sudo_says_so(ctx: RecordedContext, host: Fields) -> None:
+def test_a_host_without_sudo_says_so(
+    ctx: RecordedContext, fleet: SshFleet, reach: Callable[[SshFleet, str], Fields]
+) -> None:
     with pytest.raises(TaskFailed, match=r"sudo on `127.0.0.1:\d+` refused: .*not found"):
-        Command(**host, sudo=True, command="true").run(ctx)
+        Command(**reach(fleet, "bare"), sudo=True, command="true").run(ctx)
 
 
-def test_what_runs_by_sudo_is_ended_by_sudo(ctx: RecordedContext, strict: Fields, fleet: SshFleet, tmp_path: Path) -> None:
+def test_what_runs_by_sudo_is_ended_by_sudo(
+    ctx: RecordedContext, strict: Fields, fleet: SshFleet, tmp_path: Path
+) -> None:
     def seen(message: str, **_: Any) -> None:
         threading.Thread(target=ctx.cancel).start()
 

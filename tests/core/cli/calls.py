@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,16 @@ class Rota:
             check=False,
         )
 
-    def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command as a program; the caller ends it."""
-        return subprocess.Popen(
+    @contextmanager
+    def begin(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a command as a program; it is killed if it has not ended with the block."""
+        with subprocess.Popen(
             [*PROGRAM, *arguments], cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def write(self, name: str, text: str) -> str:
         """Write a file into the folder and return its name."""

@@ -147,7 +147,7 @@ def completed(rota: Rota, words: str) -> list[str]:
     count = str(len(words.split(" ")) - 1)
     run = rota.program(env={"_ROTA_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count})
     assert run.stderr == ""
-    return [line.partition(",")[2] for line in run.stdout.splitlines()]
+    return [line.partition(",")[2] for line in run.stdout.splitlines() if line]
 
 
 def test_commands_flows_executions_and_types_are_completed(rota: Rota) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from tests.core.cli.calls import PROGRAM, SLOW, Rota, wait_for
+from tests.core.cli.calls import SLOW, Rota, wait_for
 
 
-def serving(rota: Rota) -> subprocess.Popen[str]:
-    """Start a server and wait until it serves."""
-    process = subprocess.Popen([*PROGRAM, "serve"], cwd=rota.path, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert "serving" in process.stderr.readline()
-    return process
+@contextmanager
+def serving(rota: Rota) -> Iterator[subprocess.Popen[str]]:
+    """Start a server and wait until it serves; it is gone afterwards, whatever happens."""
+    with rota.begin("serve") as process:
+        assert process.stderr is not None
+        assert "serving" in process.stderr.readline()
+        yield process
 
 
 def test_it_runs_what_was_left_to_it_and_drains_on_sigterm(rota: Rota) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,45 @@ Row = dict[str, Any]
 Write = Callable[[Connection], object]
 
 
+class Steps:
+    """Calls to be made later, each with the family of executions on whose behalf it was added."""
+
+    __slots__ = ("_batch", "_steps")
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self._steps: list[tuple[str, Callable[..., object]]] = []
+
+    def append(self, do: Callable[..., object]) -> None:
+        """Add a call for `Batch.of`."""
+        self._steps.append((self._batch.of, do))
+
+    def add(self, of: str, do: Callable[..., object]) -> None:
+        """Add a call for the family `of`."""
+        self._steps.append((of, do))
+
+    def drop(self, of: str) -> None:
+        """Forget the calls of one family."""
+        self._steps = [step for step in self._steps if step[0] != of]
+
+    def __iter__(self) -> Iterator[tuple[str, Callable[..., object]]]:
+        return iter(self._steps)
+
+    def __bool__(self) -> bool:
+        return bool(self._steps)
+
+
+Promise = tuple[str, "Future[Any]", Callable[[], Any]]
+"""The family, the future that another thread waits for, and what gives its result after the commit."""
+
+
 @dataclass(slots=True)
 class Batch:
     """The rows of one turn, and what happens once they are committed.
 
     `first` and `writes` are further statements, before and after the rows: each must do the same when the
-    transaction is tried again. `after` runs on the conductor's thread after the commit.
+    transaction is tried again. `after` runs on the conductor's thread after the commit. `of` is the family (the id of
+    a root execution, or what names a single write) that is added to at present: see `parts`.
     """
 
     created: list[Row] = field(default_factory=list)
@@ -37,18 +71,31 @@ class Batch:
     executions: list[Row] = field(default_factory=list)
     whole_logs: bool = False
     """A task has ended in this turn: its lines are on disk before anybody hears of it."""
-    first: list[Write] = field(default_factory=list)
-    writes: list[Write] = field(default_factory=list)
-    after: list[Callable[[], object]] = field(default_factory=list)
+    of: str = ""
+    first: Steps = field(init=False)
+    writes: Steps = field(init=False)
+    after: Steps = field(init=False)
+    promises: list[Promise] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.first, self.writes, self.after = Steps(self), Steps(self), Steps(self)
 
     def touch(self, frame: LiveFrame) -> None:
         """Have what changed in `frame` written."""
         self.frames[frame] = None
 
-    def close(self, now: float) -> None:
-        """Turn what was touched into rows: a node that changed often in the turn is one row."""
-        for frame in self.frames:
-            self.task_runs += node_lines(frame, now)
+    def close(self, now: float, broken: Callable[[Live, BaseException], None]) -> None:
+        """Turn what was touched into rows: a node that changed often in the turn is one row.
+
+        `broken` is told of an execution that cannot be written down.
+        """
+        for frame in tuple(self.frames):
+            if frame.live.gone:
+                continue
+            try:
+                self.task_runs += node_lines(frame, now)
+            except Exception as error:  # noqa: BLE001 - it fails that execution alone
+                broken(frame.live, error)
             frame.outputs.clear()
         self.frames.clear()
         self.executions += [_execution_row(live) for live in self.changed]
@@ -77,7 +124,7 @@ class Batch:
     def write(self, conn: Connection) -> None:
         """Write everything; called again, with the same effect, if the transaction is tried again."""
         executions.insert_many(conn, self.created)
-        for write in self.first:
+        for _, write in self.first:
             write(conn)
         iterations.insert_many(conn, self.iterations)
         task_runs.save_lines(conn, self.task_runs)
@@ -89,7 +136,7 @@ class Batch:
         metrics.insert_many(conn, self.metrics)
         executions.save(conn, self.executions)
         outbox.add(conn, self.outbox)
-        for write in self.writes:
+        for _, write in self.writes:
             write(conn)
 
     def _write_timers(self, conn: Connection) -> None:

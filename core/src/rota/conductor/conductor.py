@@ -12,27 +12,35 @@ import socket
 import sys
 import threading
 import time
+import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rota.conductor import failpoints
 from rota.conductor.batch import Batch
 from rota.conductor.controls import Controls
+from rota.conductor.draining import Draining
 from rota.conductor.driver import Driver
+from rota.conductor.giving_up import GivingUp
 from rota.conductor.host import LocalHost
 from rota.conductor.iterations import Iterations
 from rota.conductor.jobs import Attempt, Evaluation
+from rota.conductor.lease_watch import LeaseWatch
 from rota.conductor.lifecycle import Lifecycle
 from rota.conductor.live import Live, LiveFrame
 from rota.conductor.locking import Locking
 from rota.conductor.logbuffer import LogBuffer
-from rota.conductor.ownership import LeaseLost, Ownership
+from rota.conductor.ownership import LeaseLost, Ownership, mended_by_waiting
+from rota.conductor.rebuilding import Rebuilding
 from rota.conductor.recovery import Recovery
 from rota.conductor.revisions import Revisions
 from rota.conductor.workers import RETIRED, Workers
-from rota.errors import StoreError
+from rota.errors import RotaError, StoreError
+from rota.executions.clients import close_clients
 from rota.executions.models import Ended, Evaluated, Problem, State
 from rota.executions.worker import Outcome, execute
 from rota.store import Connection
@@ -70,21 +78,25 @@ class Conductor:
         self.workers = Workers(settings.workers)
         self.ownership = Ownership(self.store, self.id, settings.lease.total_seconds())
         self.driver = Driver(settings.grace.total_seconds())
-        self.driver.broken = self._broken
         self.driver.later = self._put
         self.revisions = Revisions(resources)
+        self.driver.read = self.ownership.read
         self.recovery = Recovery(self)
-        self.iterations = Iterations(self.driver, self.store, self.recovery.reopen_frame)
+        self.rebuilding = Rebuilding(self)
+        self.giving_up = GivingUp(self)
+        self.driver.broken = self.giving_up.broken
+        self.draining = Draining(self)
+        self.iterations = Iterations(self.driver, self.store, self.rebuilding.reopen_frame)
         self.locking = Locking(self.driver, self.store, self.iterations, self.id)
         self.lifecycle = Lifecycle(
             self.driver, resources, self.revisions, self.host, self.iterations, self.locking, self.id
         )
-        self.lifecycle.reopen = self.recovery.reopen
+        self.lifecycle.reopen = self.rebuilding.reopen
         self.lifecycle.ended = self._execution_ended
         self.driver.attach(self.iterations, self.locking, self.lifecycle)
         self.controls = Controls(self)
         self.abandoned = 0
-        self.draining = False
+        self.evaluating: set[Evaluation] = set()
         self.failure: BaseException | None = None
         """What ended the loop against its will."""
         self._look_at = 0.0
@@ -92,6 +104,7 @@ class Conductor:
         """Set after a commit with something in the outbox, for those who read that."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._lease_watch: LeaseWatch | None = None
         self._waiting: dict[str, list[threading.Event]] = {}
         self._waiting_lock = threading.Lock()
 
@@ -104,18 +117,22 @@ class Conductor:
         gc.set_threshold(max(GARBAGE, gc.get_threshold()[0]), *gc.get_threshold()[1:])
         self._thread = threading.Thread(target=self._run, name="rota-conductor", daemon=True)
         self._thread.start()
+        if not self.ownership.by_presence:
+            self._lease_watch = LeaseWatch(self.ownership, partial(self.stop_all, "lease"), self.host.kill)
 
     def call(self, do: Callable[[], T]) -> T:
         """Run `do` on the conductor's thread; return what it gave once what it changed is on disk, or raise its error."""
         future: Future[T] = Future()
 
         def run() -> None:
+            batch = self.driver.batch
+            batch.of = f"call {id(future)}"
             try:
                 result = do()
             except BaseException as error:
                 future.set_exception(error)
             else:
-                self.driver.batch.after.append(lambda: future.set_result(result))
+                batch.promises.append((batch.of, future, lambda: result))
 
         self._put(run)
         return self._result(future)
@@ -124,27 +141,12 @@ class Conductor:
         """Run `write` in the next transaction, and return what it gave once that is on disk."""
         future: Future[T] = Future()
         results: list[T] = []
-        errors: list[Exception] = []
-
-        def guarded(conn: Connection) -> None:
-            results.clear()
-            errors.clear()
-            try:
-                results.append(write(conn))
-            except StoreError:
-                raise
-            except Exception as error:  # noqa: BLE001 - what a caller asks for must not end what others wait for
-                errors.append(error)
-
-        def tell() -> None:
-            if errors:
-                future.set_exception(errors[0])
-            else:
-                future.set_result(results[0])
 
         def run() -> None:
-            self.driver.batch.writes.append(guarded)
-            self.driver.batch.after.append(tell)
+            batch = self.driver.batch
+            batch.of = f"write {id(future)}"
+            batch.writes.append(lambda conn: results.__setitem__(slice(None), [write(conn)]))
+            batch.promises.append((batch.of, future, lambda: results[0]))
 
         self._put(run)
         return self._result(future)
@@ -167,20 +169,14 @@ class Conductor:
 
     def stop(self, drain: float | None = None) -> None:
         """Start nothing more, wait up to `drain` seconds for what runs, hand the rest over, and end."""
-        settings = self.resources.settings
-        self.draining = True
-        limit = time.monotonic() + (settings.drain_timeout.total_seconds() if drain is None else drain)
-        while self.driver.running and self._alive() and time.monotonic() < limit:
-            time.sleep(0.02)
-        if self.driver.running and self._alive():
-            self._put(self._stop_all, "shutdown")
-            limit = time.monotonic() + settings.grace.total_seconds() * 2 + 1
-            while self.driver.running and self._alive() and time.monotonic() < limit:
-                time.sleep(0.02)
+        self.draining.drain(self.resources.settings.drain_timeout.total_seconds() if drain is None else drain)
+        self.ownership.closing.set()
         self._stopping.set()
         self._wake()
         if self._thread is not None:
             self._thread.join(30)
+        if self._lease_watch is not None:
+            self._lease_watch.close()
         self.workers.close()
         self.lines.close()
         self.host.close()
@@ -188,18 +184,26 @@ class Conductor:
 
     def hurry(self) -> None:
         """End what runs, instead of letting `stop` wait for it; may be called from a signal handler."""
-        self._put(self._stop_all, "shutdown")
+        self.draining.hurried.set()
+
+    def stop_all(self, reason: str) -> None:
+        """Ask everything that runs to end; may be called from any thread."""
+        for attempt in tuple(self.driver.running.copy()):
+            if attempt.assignment is not None:
+                attempt.assignment.stop(reason)
 
     # --- the loop
 
     def _run(self) -> None:
         try:
-            self.recovery.adopt_dead()
+            self._try(self.recovery.adopt_dead)
             while not self._stopping.is_set():
                 self.turn(self._patience())
             self.turn(0)
         except BaseException as error:
             self.failure = error
+            self.stop_all("lease")
+            self.host.kill()
             with self._waiting_lock:
                 for events in self._waiting.values():
                     for event in events:
@@ -210,11 +214,13 @@ class Conductor:
     def turn(self, timeout: float) -> None:
         """Do one turn: wait up to `timeout` seconds for something to do."""
         self._receive(timeout)
-        now = time.time()
-        self.driver.fire(now, self._abandon)
-        self.locking.expire(now)
-        self._look(now)
-        self._settle()
+        self.driver.batch.of = ""
+        self.driver.fire(self._abandon)
+        self.locking.expire(time.time())
+        self._look()
+        self.settle()
+        if self.draining:
+            self.draining.hand_over()
 
     def _receive(self, timeout: float) -> None:
         inbox = self._inbox
@@ -222,18 +228,30 @@ class Conductor:
             do, arguments = inbox.get(timeout=timeout) if timeout > 0 else inbox.get_nowait()
         except Empty:
             return
-        do(*arguments)
+        self._do(do, arguments)
         until = time.monotonic() + LONGEST_TURN
         for count in range(MOST_EVENTS):
             try:
                 do, arguments = inbox.get_nowait()
             except Empty:
                 return
-            do(*arguments)
+            self._do(do, arguments)
             if not count % 64 and time.monotonic() > until:
                 return
 
-    def _settle(self) -> None:
+    def _do(self, do: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self.driver.batch.of = ""
+        try:
+            do(*arguments)
+        except (LeaseLost, StoreError):
+            raise
+        except Exception as error:
+            job = arguments[0] if arguments else None
+            if not isinstance(job, (Attempt, Evaluation)):
+                raise
+            self.giving_up.broken(job.frame.live, error)
+
+    def settle(self) -> None:
         """Apply, write, hand out; and again, as long as what was written has consequences of its own."""
         driver = self.driver
         while True:
@@ -241,24 +259,57 @@ class Conductor:
             given = self._assign()
             batch = driver.batch
             self.lines.drain(batch)
-            batch.close(time.time())
+            batch.close(time.time(), self.giving_up.broken)
             if not batch and not batch.after and not given:
                 return
             driver.batch = Batch()
-            if batch:
-                self._commit(batch)
-                self.host.recent.take_in(batch.task_runs)
-                if batch.outbox:
-                    self.announced.set()
+            refused: Collection[str] = self._commit(batch, given) if batch else ()
+            if batch.outbox:
+                self.announced.set()
             for job in given:
                 self._give(job)
-            for do in batch.after:
-                do()
+            self._tell(batch, refused)
             if not (driver.pending or driver.batch or driver.batch.after):
                 return
 
+    def _commit(self, batch: Batch, given: list[Attempt | Evaluation]) -> Collection[str]:
+        """Write a batch, and return the families whose part the store refused for good."""
+        runs = bool(given)
+        refused: Collection[str] = ()
+        _reach("before", runs, batch.whole_logs)
+        try:
+            self.ownership.commit(batch.write)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if self.ownership.closing.is_set() and mended_by_waiting(error):
+                raise
+            refused = self.giving_up.apart(batch, error)
+        self.host.recent.take_in(batch.task_runs)
+        _reach("after", runs, batch.whole_logs)
+        return refused
+
+    def _tell(self, batch: Batch, refused: Collection[str]) -> None:
+        """Do what waits for the commit, and tell the threads that do."""
+        for of, future, result in batch.promises:
+            if of not in refused:
+                future.set_result(result())
+        for of, do in batch.after:
+            if of not in refused:
+                self.driver.batch.of = of
+                self._carry_on(of, do)
+
+    def _carry_on(self, of: str, do: Callable[[], object]) -> None:
+        try:
+            do()
+        except (LeaseLost, StoreError):
+            raise
+        except Exception as error:
+            self.ownership.report("".join(traceback.format_exception(error)).rstrip())
+            self.giving_up.family(of, Problem("internal", f"{type(error).__name__}: {error}", retryable=False))
+
     def _assign(self) -> list[Attempt | Evaluation]:
-        if self.draining or self.abandoned >= self.resources.settings.max_abandoned:
+        if self.draining or not self.takes_work or self.ownership.left() < 2 * self.ownership.margin:
             return []
         given: list[Attempt | Evaluation] = []
         free, driver = self.workers.free, self.driver
@@ -266,59 +317,74 @@ class Conductor:
             job = driver.ready.pop()
             if job is None:
                 break
-            if isinstance(job, Evaluation) or driver.begin(job, self.ownership.may_start):
+            if job.frame.live.gone:
+                continue
+            if isinstance(job, Evaluation) or driver.begin(job, self._may_start):
                 given.append(job)
         return given
 
     def _give(self, job: Attempt | Evaluation) -> None:
-        if isinstance(job, Evaluation):
+        if job.frame.live.gone:
+            if isinstance(job, Attempt):
+                self.driver.running.discard(job)
+                self._thread_ended(job.frame.live)
+        elif isinstance(job, Evaluation):
+            self.evaluating.add(job)
             self.workers.give(lambda: self._put(self._evaluated, job, *job.run()))
         else:
             self.workers.give(lambda: self._work(job))
 
+    def _may_start(self) -> bool:
+        failpoints.hit("task.before_run")
+        return self.ownership.may_start()
+
     def _work(self, attempt: Attempt) -> object:
         assert attempt.assignment is not None
         outcome = execute(attempt.assignment)
+        failpoints.hit("task.after_effect")
         self._inbox.put((self._attempt_done, (attempt, outcome)))
         return RETIRED if attempt.abandoned else None
-
-    def _commit(self, batch: Batch) -> None:
-        delay = 0.05
-        while True:
-            try:
-                self.ownership.commit(batch.write)
-                return
-            except LeaseLost:
-                self._fenced()
-                raise
-            except StoreError as error:
-                if not self.ownership.retryable(error):
-                    raise
-                self.ownership.complain(error)
-                time.sleep(delay)
-                delay = min(delay * 2, 5.0)
 
     def _patience(self) -> float:
         if self.driver.pending:
             return 0.0
-        now = time.time()
-        due = [at for at in (self.driver.timers.next_due(), self.locking.next_expiry()) if at is not None]
-        return max(0.0, min([IDLE, *(at - now for at in due)]))
+        due, lock = self.driver.next_due(), self.locking.next_expiry()
+        waits = [IDLE if due is None else due, IDLE if lock is None else lock - time.time()]
+        return max(0.0, min(IDLE, *waits))
 
-    def _look(self, now: float) -> None:
+    @property
+    def takes_work(self) -> bool:
+        """Whether there are not too many tasks that ignore their cancellation."""
+        return self.abandoned < self.resources.settings.max_abandoned
+
+    def _look(self) -> None:
         """Renew the lease in time, and see what other processes ask."""
-        if self.ownership.due(now):
+        now = time.monotonic()
+        if self.ownership.due():
             self.ownership.renew()
-            self.recovery.adopt_dead()
-            self.controls.renew_leases(now)
+            if not self.draining:
+                self._try(self.recovery.adopt_dead)
+            self._try(self.controls.renew_leases, time.time())
             self.lifecycle.close_idle_clients()
         if now < self._look_at:
             return
         self._look_at = now + BUSY_LOOK
         if self.ownership.news():
-            self.controls.apply()
-            if self.server and not self.draining:
-                self.recovery.take_unowned()
+            self._try(self.controls.apply)
+            if self.server and not self.draining and self.takes_work:
+                self._try(self.recovery.take_unowned)
+
+    def _try(self, do: Callable[..., object], *arguments: Any) -> None:
+        """Do what is done again before long: if it fails, that is told, and costs nothing else."""
+        try:
+            do(*arguments)
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if self.ownership.closing.is_set():
+                raise
+            told = str(error) if isinstance(error, RotaError) else "".join(traceback.format_exception(error)).rstrip()
+            self.ownership.report(told)
 
     # --- what workers bring
 
@@ -327,13 +393,20 @@ class Conductor:
             self._returned(attempt)
             return
         self.workers.done()
+        if attempt.frame.live.gone:
+            self.driver.running.discard(attempt)
+            self._thread_ended(attempt.frame.live)
+            return
         self.driver.attempt_ended(attempt, outcome)
 
     def _evaluated(self, job: Evaluation, event: Evaluated, rows: list[dict[str, Any]] | None) -> None:
         self.workers.done()
+        self.evaluating.discard(job)
         frame = job.frame
-        if frame.ended:
+        if frame.ended or frame.live.gone:
             return
+        self.driver.batch.of = frame.live.family
+        self.driver.progress(frame.live)
         if rows is not None and event.problem is None:
             self.iterations.freeze(frame, event, rows)
             return
@@ -354,57 +427,53 @@ class Conductor:
         attempt = self.driver.jobs.get((frame, node))
         if not isinstance(attempt, Attempt) or attempt.assignment is None or attempt not in self.driver.running:
             return
-        attempt.abandoned = True
-        self.abandoned += 1
-        frame.live.abandoned += 1
-        self.workers.replace()
         reason = attempt.assignment.stop_reason or "cancel"
+        self.driver.batch.of = frame.live.family
         state = State.CANCELLED if reason == "cancel" else State.FAILED
         message = f"it ignored its {reason} and was given up; its thread still runs"
         problem = Problem(reason, message, node, frame.view.key or "", attempt.number)
-        self.driver.attempt_ended(attempt, Outcome(Ended(node, attempt.number, state, problem)))
+        self.give_up(attempt, Outcome(Ended(node, attempt.number, state, problem)))
         if self.abandoned >= self.resources.settings.max_abandoned:
             self.ownership.report(f"{self.abandoned} tasks ignore their cancellation: no more work is taken")
 
+    def give_up(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Let an attempt have ended though its thread has not."""
+        attempt.abandoned = True
+        self.abandoned += 1
+        attempt.frame.live.abandoned += 1
+        self.workers.replace()
+        self.driver.attempt_ended(attempt, outcome)
+
     def _returned(self, attempt: Attempt) -> None:
-        live = attempt.frame.live
+        before = self.takes_work
         self.abandoned -= 1
+        self._thread_ended(attempt.frame.live)
+        if self.takes_work and not before:
+            self.ownership.look_again()
+            self.ownership.report("enough of the tasks that ignored their cancellation have ended: work is taken again")
+
+    def _thread_ended(self, live: Live) -> None:
         live.abandoned -= 1
         if not live.abandoned:
+            self.driver.batch.of = live.family
             deferred, live.deferred = live.deferred, []
             for do in deferred:
                 do()
 
     def _record_pid(self, ctx: Any, pid: int, born: str) -> None:
-        self._put(self.recovery.record_pid, ctx.execution_id, ctx.task_run_id, pid, born)
+        self._put(self.rebuilding.record_pid, ctx.execution_id, ctx.task_run_id, pid, born)
 
-    # --- what goes wrong
+    # --- ends
 
-    def _broken(self, live: Live, error: BaseException) -> None:
-        """An error in the interpreter fails that execution alone."""
-        import traceback
+    def let_go(self, live: Live) -> None:
+        """Tell those who wait for an execution here that this process drives it no more."""
+        close_clients(live.view.clients.take_out())
+        self._execution_ended(live)
 
-        self.ownership.report(
-            f"execution {live.id} failed inside Rota:\n{''.join(traceback.format_exception(error)).rstrip()}"
-        )
-        for attempt in [attempt for attempt in self.driver.running if attempt.frame.live is live]:
-            if attempt.assignment is not None:
-                attempt.assignment.stop("cancel")
-        for frame in [frame for frame in self.driver.batch.frames if frame.live is live]:
-            del self.driver.batch.frames[frame]
-        self.recovery.mark_lost(live)
-        problem = Problem("internal", f"{type(error).__name__}: {error}", retryable=False)
-        self.lifecycle.end(live, State.FAILED, problem)
-
-    def _fenced(self) -> None:
-        """Somebody else owns what was ours: stop everything, keep nothing."""
-        self._stop_all("shutdown")
-        self.driver.lives.clear()
-
-    def _stop_all(self, reason: str) -> None:
-        for attempt in list(self.driver.running):
-            if attempt.assignment is not None:
-                attempt.assignment.stop(reason)
+    def family_of(self, execution_id: str) -> str:
+        """Return the root of an execution of ours, or itself."""
+        live = self.driver.lives.get(execution_id)
+        return execution_id if live is None else live.family
 
     def _execution_ended(self, live: Live) -> None:
         with self._waiting_lock:
@@ -420,7 +489,8 @@ class Conductor:
     def _wake(self) -> None:
         self._inbox.put((_nothing, ()))
 
-    def _alive(self) -> bool:
+    def alive(self) -> bool:
+        """Whether the loop turns."""
         return self._thread is not None and self._thread.is_alive()
 
     def _result(self, future: Future[T]) -> T:
@@ -430,8 +500,15 @@ class Conductor:
             except TimeoutError:
                 if future.done():
                     return future.result()
-                if not self._alive():
+                if not self.alive():
                     raise self.failure or StoreError("the conductor has stopped") from None
+
+
+def _reach(when: str, runs: bool, outcomes: bool) -> None:
+    if runs:
+        failpoints.hit(f"running.{when}_commit")
+    if outcomes:
+        failpoints.hit(f"outcome.{when}_commit")
 
 
 def _nothing() -> None:

@@ -27,12 +27,12 @@ class Controls:
     def apply(self) -> None:
         """Apply the commands that are open for executions of ours."""
         own = self._conductor
-        with own.store.read() as conn:
-            rows = commands.open_for(conn, own.id)
+        rows = own.ownership.read(lambda conn: commands.open_for(conn, own.id))
         for row in rows:
             live = own.driver.lives.get(row["execution_id"])
             if live is None:
                 continue
+            own.driver.batch.of = live.family
             result = self._apply_one(live, row["kind"], row["payload"] or {})
             own.driver.batch.writes.append(
                 lambda conn, row=row, result=result: commands.applied(conn, row["id"], result, at=time.time())  # type: ignore[misc]
@@ -44,10 +44,12 @@ class Controls:
             self.cancel(live)
         elif kind == "place_granted":
             own.lifecycle.places.granted(live.id)
+        elif kind == "place_freed":
+            own.lifecycle.places.ask_again(live)
         elif kind == "lock_granted":
             own.locking.granted([{"execution_id": live.id, **payload}])
         elif kind == "restart":
-            own.recovery.restart(live, targets=payload.get("targets"))
+            own.rebuilding.restart(live, targets=payload.get("targets"))
         else:
             frame = live.frame_of(payload.get("path", ""))
             if frame is None:
@@ -75,17 +77,16 @@ class Controls:
     def renew_leases(self, now: float) -> None:
         """Have a worker renew the secrets' leases that end soon, and revoke those of executions that are over."""
         own = self._conductor
-        with own.store.read() as conn:
-            ending = leases.expiring(conn, own.id, now + max(30.0, 3 * own.ownership.lease))
-            over = leases.left_over(conn) if own.server else []
+        soon = now + max(30.0, 3 * own.ownership.lease)
+        ending = own.ownership.read(lambda conn: leases.expiring(conn, own.id, soon))
+        over = own.ownership.read(leases.left_over) if own.server else []
         if ending or over:
             _in_background(lambda: self._keep(ending, over))
 
     def revoke(self, execution_id: str) -> None:
         """Have the leases of an execution that has ended revoked."""
         own = self._conductor
-        with own.store.read() as conn:
-            rows = leases.active_of(conn, execution_id)
+        rows = own.ownership.read(lambda conn: leases.active_of(conn, execution_id))
         if rows:
             _in_background(lambda: self._keep([], rows))
 

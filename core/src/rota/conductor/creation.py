@@ -129,7 +129,7 @@ def subflow_row(
         return {**row, "root_id": row["id"], "parent_id": live.id, "parent_path": frame.path, "parent_node": node}
     return {
         **row,
-        "root_id": live.root_id,
+        "root_id": live.family,
         "parent_id": live.id,
         "parent_path": frame.path,
         "parent_node": node,

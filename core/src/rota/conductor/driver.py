@@ -43,7 +43,7 @@ from rota.executions.models import (
     WithdrawFrame,
 )
 from rota.executions.worker import Assignment, Outcome
-from rota.store import Connection, task_runs
+from rota.store import Connection, executions, task_runs
 
 if TYPE_CHECKING:
     from rota.conductor.iterations import Iterations
@@ -64,6 +64,9 @@ class Driver:
         self.batch = Batch()
         self.ready: Ready[Job] = Ready()
         self.timers = Timers()
+        """What rows say: absolute times, by the wall clock."""
+        self.alarms = Timers()
+        """What ends with this process: deadlines of attempts, by the monotonic clock."""
         self.lives: dict[str, Live] = {}
         self.grace = grace
         self.pending: deque[tuple[LiveFrame, Event]] = deque()
@@ -72,6 +75,8 @@ class Driver:
         self.broken: Callable[[Live, BaseException], None] = _raise
         self.later: Callable[..., None] = _call
         """Has a call made on the conductor's thread; may be used from any."""
+        self.read: Callable[[Callable[[Connection], Any]], Any] = _unread
+        """Reads from the store, and waits for one that is away."""
         self._handlers: dict[type[Any], Handler] = {
             Run: self._run,
             Withdraw: self._withdraw,
@@ -106,15 +111,16 @@ class Driver:
 
     def settle(self) -> None:
         """Apply all queued events and carry out what comes of them. An error fails its execution alone."""
-        pending, touched = self.pending, self.batch.frames
+        pending, batch = self.pending, self.batch
         while pending:
             frame, event = pending.popleft()
-            if frame.ended and not isinstance(event, Ended):
+            if frame.live.gone or (frame.ended and not isinstance(event, Ended)):
                 continue
+            batch.of = frame.live.family
             try:
-                touched[frame] = None
+                batch.frames[frame] = None
                 self.carry_out(frame, frame.frame.apply(event))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it fails that execution alone
                 self.broken(frame.live, error)
 
     def carry_out(self, frame: LiveFrame, commands: list[Command]) -> None:
@@ -153,15 +159,16 @@ class Driver:
         """Ask a running attempt to end; it is given up if it has not after the grace."""
         assignment = frame.assignments[node]
         self.batch.after.append(partial(assignment.stop, reason))
-        self.timers.set(_address(frame, node, "abandon"), time.time() + self.grace * 2 + 1)
+        self.alarms.set(_address(frame, node, "abandon"), time.monotonic() + self.grace * 2 + 1)
 
     def begin(self, attempt: Attempt, may_start: Callable[[], bool]) -> bool:
         """Mark an attempt as running, right before the commit after which a worker gets it."""
         frame, node = attempt.frame, attempt.node
-        if frame.ended or not frame.frame.started(node):
+        live = frame.live
+        if live.gone or frame.ended or not frame.frame.started(node):
             self.jobs.pop((frame, node), None)
             return False
-        live = frame.live
+        self.batch.of = live.family
         self.batch.touch(frame)
         if attempt.number > 1:
             # What an earlier attempt left behind is no output of this one.
@@ -184,14 +191,18 @@ class Driver:
         if isinstance(timeout, timedelta):
             due = now + timeout.total_seconds()
             assignment.deadline = datetime.fromtimestamp(due, UTC)
-            self.timers.set(_address(frame, node, "deadline"), due)
+            self._set_alarm(frame, node, due)
         elif timeout is not None:
             assignment.set_deadline = partial(self.later, self.set_deadline, frame, node, assignment)
 
     def set_deadline(self, frame: LiveFrame, node: str, assignment: Assignment, due: float) -> None:
         """Take in the deadline that a worker rendered for its attempt."""
         if frame.assignments.get(node) is assignment:
-            self.timers.set(_address(frame, node, "deadline"), due)
+            self._set_alarm(frame, node, due)
+
+    def _set_alarm(self, frame: LiveFrame, node: str, due: float) -> None:
+        """A clock that is put forward or back must neither end a task nor let it run for ever."""
+        self.alarms.set(_address(frame, node, "deadline"), time.monotonic() + max(0.0, due - time.time()))
 
     def attempt_ended(self, attempt: Attempt, outcome: Outcome) -> None:
         """Take in how an attempt ended: what a worker that was given up brings is refused."""
@@ -200,14 +211,37 @@ class Driver:
         frame, node = attempt.frame, attempt.node
         self.jobs.pop((frame, node), None)
         frame.assignments.pop(node, None)
-        if self.timers:
-            self.timers.clear(_address(frame, node, "deadline"))
-            self.timers.clear(_address(frame, node, "abandon"))
+        if self.alarms:
+            self.alarms.clear(_address(frame, node, "deadline"))
+            self.alarms.clear(_address(frame, node, "abandon"))
         if outcome.output is not None:
             frame.outputs[node] = outcome.output
-        frame.live.progressed = True
-        self._keep_attempt(frame, outcome.ended)
-        self.feed(frame, outcome.ended)
+        if outcome.ended.state is not State.LOST:
+            self.progress(frame.live)
+        self.lost(frame, outcome.ended)
+
+    def lost(self, frame: LiveFrame, ended: Ended) -> None:
+        """Take in how an attempt ended, though no worker of ours had it."""
+        self._keep_attempt(frame, ended)
+        self.feed(frame, ended)
+
+    def progress(self, live: Live) -> None:
+        """Note that an execution gets on: how often it was taken over before is forgotten."""
+        if live.adoptions:
+            live.adoptions = 0
+            self.batch.writes.add(live.family, lambda conn: executions.progressed(conn, live.family))
+
+    def forget(self, live: Live) -> None:
+        """Let go of an execution: it is another's, or has been given up. What its threads bring is refused."""
+        live.gone = True
+        if self.lives.get(live.id) is live:
+            del self.lives[live.id]
+        self.timers.forget(live.id)
+        self.alarms.forget(live.id)
+        for attempt in [attempt for attempt in self.running if attempt.frame.live is live]:
+            live.abandoned += 1
+            if attempt.assignment is not None:
+                attempt.assignment.stop("cancel")
 
     def _keep_attempt(self, frame: LiveFrame, ended: Ended) -> None:
         """Earlier attempts have rows of their own; the last one is the task run's."""
@@ -269,7 +303,7 @@ class Driver:
         left = self.timers.pause(address, time.time())
         if left is not None:
             # A stopped clock is stored as what it has left, below zero: see `recovery`.
-            self.batch.timers[address] = -left
+            self.batch.timers[address] = -max(left, 0.001)
 
     def _resume_timer(self, frame: LiveFrame, command: ResumeTimer) -> None:
         address = _address(frame, command.node, command.name)
@@ -277,22 +311,32 @@ class Driver:
         if due is not None:
             self.batch.timers[address] = due
 
-    def fire(self, now: float, abandon: Callable[[LiveFrame, str], None]) -> None:
-        """Feed the timers that are due."""
-        for address in self.timers.pop_due(now):
-            execution_id, path, node, name = address
-            live = self.lives.get(execution_id)
-            frame = live.frame_of(path) if live is not None else None
+    def fire(self, abandon: Callable[[LiveFrame, str], None]) -> None:
+        """Feed the timers that are due, and see to attempts that are too late."""
+        for address in self.timers.pop_due(time.time()):
+            frame = self._frame_at(address)
+            if frame is not None:
+                self.batch.timers[address] = None
+                self.progress(frame.live)
+                self.feed(frame, TimerFired(address[2], address[3]))  # type: ignore[arg-type]
+        for address in self.alarms.pop_due(time.monotonic()):
+            frame, node = self._frame_at(address), address[2]
             if frame is None:
                 continue
-            if name == "deadline":
-                if node in frame.assignments:
-                    self.stop_attempt(frame, node, "timeout")
-            elif name == "abandon":
+            if address[3] == "abandon":
                 abandon(frame, node)
-            else:
-                self.batch.timers[address] = None
-                self.feed(frame, TimerFired(node, name))  # type: ignore[arg-type]
+            elif node in frame.assignments:
+                self.stop_attempt(frame, node, "timeout")
+
+    def _frame_at(self, address: tuple[str, str, str, str]) -> LiveFrame | None:
+        live = self.lives.get(address[0])
+        return live.frame_of(address[1]) if live is not None else None
+
+    def next_due(self) -> float | None:
+        """Return in how many seconds the next timer or alarm is due, or None; it may be below zero."""
+        due, alarm = self.timers.next_due(), self.alarms.next_due()
+        found = [] if due is None else [due - time.time()]
+        return min(found if alarm is None else [*found, alarm - time.monotonic()], default=None)
 
     def cancel(self, live: Live, reason: str = "cancel") -> None:
         """Cancel an execution."""
@@ -310,6 +354,10 @@ def _forget_output(execution_id: str, path: str, node: str, conn: Connection) ->
 
 def _call(do: Callable[..., object], *arguments: Any) -> None:
     do(*arguments)
+
+
+def _unread(_query: Callable[[Connection], Any]) -> Any:
+    raise AssertionError("the conductor says how to read")
 
 
 def _nothing(frame: LiveFrame, command: Any) -> None:

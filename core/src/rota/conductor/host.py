@@ -13,6 +13,7 @@ from rota.conductor.reaper import Reaper
 from rota.conductor.recent_outputs import RecentOutputs
 from rota.context import Artifacts, ProcessResult
 from rota.errors import ExpressionError
+from rota.executions.process_table import kill_groups
 from rota.executions.values import load, unsealed
 from rota.store import Connection, iterations, kv, task_runs
 from rota.store.columns import dumps, storable
@@ -39,6 +40,8 @@ class LocalHost:
         self._grace = grace
         self._reaper = Reaper()
         self.recent = RecentOutputs()
+        self._programs: set[tuple[int, str]] = set()
+        """The programs that run: `(pid, start time)`."""
         self.record_pid: Callable[[RunContext, int, str], None] = lambda *_: None
         self.log = lines.line
         self.log_lines = lines.lines
@@ -117,21 +120,31 @@ class LocalHost:
     def run_process(self, ctx: RunContext, program: Program) -> ProcessResult:
         from rota.executions.processes.run import run_process
 
-        return run_process(
-            program.argv,
-            env=program.env,
-            stdin=program.stdin,
-            cwd=program.cwd,
-            on_line=program.on_line,
-            on_lines=program.on_lines,
-            stdout=program.stdout,
-            cancelled=ctx.cancelled,
-            register_cancel=ctx.register_cancel,
-            reaper=self._reaper,
-            run_as=program.run_as,
-            started=lambda pid, born: self.record_pid(ctx, pid, born),
-            grace=self._grace,
-        )
+        mine: list[tuple[int, str]] = []
+
+        def started(pid: int, born: str) -> None:
+            mine.append((pid, born))
+            self._programs.add((pid, born))
+            self.record_pid(ctx, pid, born)
+
+        try:
+            return run_process(
+                program.argv,
+                env=program.env,
+                stdin=program.stdin,
+                cwd=program.cwd,
+                on_line=program.on_line,
+                on_lines=program.on_lines,
+                stdout=program.stdout,
+                cancelled=ctx.cancelled,
+                register_cancel=ctx.register_cancel,
+                reaper=self._reaper,
+                run_as=program.run_as,
+                started=started,
+                grace=self._grace,
+            )
+        finally:
+            self._programs.difference_update(mine)
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """Return what `query` finds."""
@@ -142,6 +155,10 @@ class LocalHost:
         """Make `change` in the conductor's next transaction, and return what it gave once that is on disk."""
         result: T = self._submit(change)
         return result
+
+    def kill(self) -> None:
+        """Kill all programs at once; may be called from any thread."""
+        kill_groups(self._programs.copy(), grace=0)
 
     def close(self) -> None:
         """End the reaper, and what it still guards."""

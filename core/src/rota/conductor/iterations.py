@@ -196,8 +196,10 @@ class Iterations:
         return window[index % PAGE]
 
     def _load(self, live: Live, path: str, node: str, page: int) -> list[dict[str, Any]]:
-        with self._store.read() as conn:
-            found = rows.page(conn, live.id, path, node, after=page * PAGE - 1, limit=PAGE)
+        after = page * PAGE - 1
+        found: list[dict[str, Any]] = self._driver.read(
+            lambda conn: rows.page(conn, live.id, path, node, after=after, limit=PAGE)
+        )
         live.windows[(path, node, page)] = found
         while len(live.windows) > KEPT_PAGES * 4:
             live.windows.popitem(last=False)

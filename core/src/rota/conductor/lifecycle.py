@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rota.conductor.live import Live, LiveFrame
+from rota.conductor.live import Live, LiveFrame, Revision
 from rota.conductor.places import Places
 from rota.conductor.views import view_of
-from rota.errors import RotaError
+from rota.errors import RotaError, StoreError
 from rota.executions.clients import close_clients
 from rota.executions.interpreter.frame import Frame
 from rota.executions.interpreter.program import ROOT
@@ -76,7 +77,7 @@ class Lifecycle:
 
     def adopt_row(self, conn: Connection | None, row: dict[str, Any]) -> Live:
         """Return an execution of ours in memory, its frame still empty. Raises RotaError if it cannot run here."""
-        revision = self._revisions.get(conn, row["revision_id"], row["namespace"])
+        revision = self._revision(conn, row["revision_id"], row["namespace"])
         started = row["started_at"]
         if started is not None:
             self._host.recent.forget(row["id"])
@@ -87,6 +88,8 @@ class Lifecycle:
             view_of(row, revision, self._resources, self._host),
             State(row["state"]),
             row["run"],
+            row.get("root_id") or row["id"],
+            adoptions=row["adoptions"],
             started_at=started,
             ended_at=row["ended_at"],
             timed=started is not None,
@@ -98,8 +101,17 @@ class Lifecycle:
         view = FrameView("", frame.states, program.nodes.__contains__)
         live.root = LiveFrame(live, frame, view, program)
         self._driver.lives[live.id] = live
+        self._driver.batch.of = live.family
         return live
 
+    def _revision(self, conn: Connection | None, number: int, namespace: str) -> Revision:
+        known = self._revisions.known(number, namespace)
+        if known is not None:
+            return known
+        if conn is not None:
+            return self._revisions.get(conn, number, namespace)
+        found: Revision = self._driver.read(lambda conn: self._revisions.get(conn, number, namespace))
+        return found
     def begin_again(self, live: Live, event: Any) -> None:
         """Go on with an execution that had ended: it needs a place like any other."""
         live.first_event = event
@@ -167,7 +179,9 @@ class Lifecycle:
         batch = self._driver.batch
         if live.timed:
             batch.writes.append(lambda conn: timers.clear_all(conn, [live.id]))
-        if live.locked:
+        if live.locked and live.abandoned:
+            live.deferred.append(partial(self._locking.release_all, live.id))
+        elif live.locked:
             self._locking.release_all(live.id)
         if live.row["place_key"] is not None:
             self.places.hand_on(live)
@@ -211,19 +225,20 @@ class Lifecycle:
         live, node = frame.live, command.node
         rendered = live.rendered.pop((frame.path, node), None)
         try:
-            with self._resources.store.read() as conn:
-                there = executions.children(conn, live.id, frame.path, node)
-                if there and (known := self._driver.lives.get(there[-1]["id"])) and known.state.ended:
-                    # Its end is written with this turn: only then do its rows say where to go on.
-                    live.starting.add((frame.path, node))
-                    self._driver.batch.after.append(lambda: self._start_later(frame, command))
-                    return None
-                if there and command.restart and there[-1]["state"] != State.SUCCESS.value:
-                    return self._go_on(conn, frame, node, there[-1])
-                if there and there[-1]["ended_at"] is None:
-                    return self._attach(conn, frame, node, there[-1])
-                if self._depth(live) >= DEEPEST:
-                    raise RotaError(f"subflows are nested deeper than {DEEPEST}", hint="is there a circle?")
+            there = self._driver.read(lambda conn: executions.children(conn, live.id, frame.path, node))
+            last = there[-1] if there else None
+            known = self._driver.lives.get(last["id"]) if last else None
+            if known is not None and known.state.ended:
+                # Its end is written with this turn: only then do its rows say where to go on.
+                live.starting.add((frame.path, node))
+                self._driver.batch.after.append(lambda: self._start_later(frame, command))
+                return None
+            if last and (last["ended_at"] is None or (command.restart and last["state"] != State.SUCCESS.value)):
+                return self._go_on(frame, node, last)
+            if self._depth(live) >= DEEPEST:
+                raise RotaError(f"subflows are nested deeper than {DEEPEST}", hint="is there a circle?")
+        except StoreError:
+            raise
         except RotaError as error:
             return self._no_subflow(frame, node, error)
         sources = frame.program.nodes[node].expressions("body")
@@ -243,9 +258,14 @@ class Lifecycle:
             self._driver.feed(frame, SubflowEnded(node, State.FAILED, problem))
             return None
         try:
-            with self._resources.store.read() as conn:
-                row = subflow_row(conn, frame, node, rendered or {}, self._resources, self._owner, self._revisions)
-                child = self.adopt_row(conn, row)
+            row = self._driver.read(
+                lambda conn: subflow_row(
+                    conn, frame, node, rendered or {}, self._resources, self._owner, self._revisions
+                )
+            )
+            child = self.adopt_row(None, row)
+        except StoreError:
+            raise
         except RotaError as error:
             return self._no_subflow(frame, node, error)
         self._driver.batch.created.append(row)
@@ -300,17 +320,14 @@ class Lifecycle:
         frame.outputs[node] = dump({"execution_id": child.id}, self._host.seal)
         self._driver.feed(frame, SubflowEnded(node, State.SUCCESS))
 
-    def _attach(self, conn: Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
+    def _go_on(self, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
+        """Go on with a subflow that is there: as it was, or, where it has ended, as a restart does."""
         child = self._driver.lives.get(row["id"])
-        if child is None:
-            child = self.adopt_row(conn, row)
+        known = child is not None
+        child = child or self.adopt_row(None, row)
+        self._link(frame, node, child)
+        if not known:
             self.reopen(child)
-        self._link(frame, node, child)
-
-    def _go_on(self, conn: Connection, frame: LiveFrame, node: str, row: dict[str, Any]) -> None:
-        child = self.adopt_row(conn, row)
-        self._link(frame, node, child)
-        self.reopen(child)
 
     def _depth(self, live: Live) -> int:
         depth = 0

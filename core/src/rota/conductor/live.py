@@ -77,6 +77,8 @@ class Live:
     view: ExecutionView
     state: State
     run: int
+    family: str
+    """The root of the tree of subflows that are waited for."""
     root: LiveFrame | None = None
     parent: tuple[Live, LiveFrame, str] | None = None
     """The subflow task that waits for this execution: its execution, frame and node."""
@@ -90,7 +92,10 @@ class Live:
     """What is put off until the threads that were given up have ended: their locks stay held."""
     windows: OrderedDict[tuple[str, str, int], list[dict[str, Any]]] = field(default_factory=OrderedDict)
     """Rows of frozen lists, a page at a time, by path, node and number of the page."""
-    progressed: bool = False
+    adoptions: int = 0
+    """How often the family was taken over since it last got on, as its row says."""
+    gone: bool = False
+    """It is ours no more, or was given up: nothing of it is applied or started."""
     starting: set[tuple[str, str]] = field(default_factory=set)
     """Subflows whose start was put off for a moment, by path and node."""
     first_event: Any = None
@@ -103,10 +108,6 @@ class Live:
     """Whether it may hold or wait for locks."""
     leased: bool = False
     """Whether it may have leases of secrets: what began in this process tells by its `secrets`."""
-
-    @property
-    def root_id(self) -> str:
-        return str(self.row["root_id"])
 
     def frame_of(self, path: str) -> LiveFrame | None:
         """Return the open frame at `path`, or None."""
@@ -131,17 +132,17 @@ def node_lines(frame: LiveFrame, now: float) -> list[Line]:
     types, nodes = frame.live.revision.types, frame.program.nodes
     lines: list[Line] = []
     for state in frame.frame.take_changes():
-        id, value, problem, data = state.node, state.state, state.problem, state.data
-        kind = types.get(nodes[id]) or _type_of(frame, nodes[id])
+        name, value, problem, data = state.node, state.state, state.problem, state.data
+        kind = types.get(nodes[name]) or _type_of(frame, nodes[name])
         ended = value in ENDED
-        since = started.get(id)
+        since = started.get(name)
         if since is None and (ended or value is State.RUNNING):
-            since = started[id] = now
+            since = started[name] = now
         lines.append(
             (
                 execution,
                 path,
-                id,
+                name,
                 kind[0],
                 _TEXT[value],
                 state.attempt,
@@ -149,7 +150,7 @@ def node_lines(frame: LiveFrame, now: float) -> list[Line]:
                 state.phase,
                 None if problem is None else dumps(problem_json(problem)),
                 dumps(data) if data else None,
-                outputs.get(id),
+                outputs.get(name),
                 kind[1],
                 None if value is State.SKIPPED or value is State.NOT_STARTED else since,
                 now if ended else None,

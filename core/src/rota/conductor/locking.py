@@ -43,7 +43,7 @@ class Locking:
                     conn,
                     key,
                     who,
-                    root_id=frame.live.root_id,
+                    root_id=frame.live.family,
                     at=now,
                     expires_at=expires,
                     ancestors=_ancestors(frame, command.node, command.index),
@@ -78,13 +78,14 @@ class Locking:
                 self._iterations.refused(frame, command.node, command.index, problem)
         else:
             if expires is not None:
-                self._waits[who] = expires
+                self._waits.setdefault(who, expires)
             if command.index is not None:
                 feed(frame, LockQueued(command.node, command.index))
 
     def release(self, frame: LiveFrame, command: Release) -> None:
         """Free a lock, and give it to whoever is next; put off while a thread of the execution was given up."""
         who = _address(frame, command)
+        self._waits.pop(who, None)
         if frame.live.abandoned:
             frame.live.deferred.append(lambda: self._release(lambda conn: locks.release(conn, [who], at=time.time())))
         else:
@@ -92,23 +93,26 @@ class Locking:
 
     def release_all(self, execution_id: str) -> None:
         """Free whatever an execution holds or waits for."""
+        for who in [who for who in self._waits if who[0] == execution_id]:
+            del self._waits[who]
         self._release(lambda conn: locks.release_all(conn, [execution_id], at=time.time()))
 
     def _release(self, free: Callable[[Connection], list[dict[str, Any]]]) -> None:
         mine: list[dict[str, Any]] = []
 
         def write(conn: Connection) -> None:
-            mine.clear()
-            for row in free(conn):
-                if row["owner"] == self._owner or row["owner"] is None:
-                    mine.append(row)
-                else:
-                    payload = {"path": row["path"], "node": row["node"], "idx": row["idx"]}
-                    commands.add(conn, row["execution_id"], "lock_granted", payload, at=time.time())
-                    self._store.notify(conn, "commands")
+            granted = free(conn)
+            mine[:] = [row for row in granted if row["owner"] == self._owner]
+            tell_of_locks(conn, self._store, [row for row in granted if row["owner"] != self._owner])
 
         self._driver.batch.writes.append(write)
         self._driver.batch.after.append(lambda: self.granted(mine))
+
+    def waits(self, rows: list[dict[str, Any]]) -> None:
+        """Take over until when requests of an execution that was rebuilt may wait."""
+        for row in rows:
+            if not row["held"] and row["expires_at"] is not None:
+                self._waits[(row["execution_id"], row["path"], row["node"], row["idx"])] = row["expires_at"]
 
     def granted(self, rows: list[dict[str, Any]]) -> None:
         """Feed locks that were handed to executions of ours: rows with `execution_id, path, node, idx`."""
@@ -139,6 +143,15 @@ class Locking:
             self._driver.feed(frame, LockRefused(node, problem, index))
             if index is not None:
                 self._iterations.refused(frame, node, index, problem)
+
+
+def tell_of_locks(conn: Connection, store: Store, granted: list[dict[str, Any]]) -> None:
+    """Tell the owners of requests for locks that these are held now."""
+    for row in granted:
+        if row["owner"] is not None:
+            payload = {"path": row["path"], "node": row["node"], "idx": row["idx"]}
+            commands.add(conn, row["execution_id"], "lock_granted", payload, at=time.time())
+            store.notify(conn, "commands")
 
 
 def _address(frame: LiveFrame, command: Acquire | Release) -> locks.Address:

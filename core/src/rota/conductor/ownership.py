@@ -5,22 +5,37 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from rota.conductor import failpoints
+from rota.conductor.locking import tell_of_locks
 from rota.errors import RotaError, StoreBusy, StoreError, StoreFull, StoreReadOnly
-from rota.store import Connection, conductors
+from rota.store import Connection, conductors, locks
 
 if TYPE_CHECKING:
     from rota.store import Store
     from rota.store.presence import Presence
 
+T = TypeVar("T")
+
 logger = logging.getLogger("rota.conductor")
+LONGEST_WAIT = 2.0
+"""Seconds between two tries while the store refuses."""
+SAY_AGAIN = 30.0
+"""Seconds after which a store that still refuses is complained of again."""
 
 
 class LeaseLost(RotaError):
     """Another server has adopted what was this conductor's: nothing of it counts any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another server has taken over what ran here: this one was silent for longer than its `lease`",
+            hint="start it again; if it was only slow, set a longer `lease`",
+        )
 
 
 class Ownership:
@@ -32,11 +47,15 @@ class Ownership:
         self.batch = 0
         self.lease = lease
         self.margin = lease / 5
+        self.closing = threading.Event()
+        """Set when nobody waits any more for a store that refuses."""
         self._store = store
         self._presence: Presence | None = None
         self._until = 0.0
         self._renew_at = 0.0
         self._news = True
+        self._refused_since: float | None = None
+        self._complained = 0.0
 
     def register(self, *, serving: bool = False) -> None:
         """Make the row; `serving`: it is a server's. Raises StoreError."""
@@ -55,54 +74,95 @@ class Ownership:
         )
         self._renewed(asked)
 
+    @property
+    def by_presence(self) -> bool:
+        """Whether the kernel frees the lease at death (SQLite), and no clock does."""
+        return self._presence is not None
+
+    def left(self) -> float:
+        """Return how many seconds of the lease are left, on the monotonic clock; it may be below zero."""
+        return float("inf") if self._presence is not None else self._until - time.monotonic()
+
     def may_start(self) -> bool:
         """Whether enough of the lease is left to start a task; asked by workers right before they do."""
-        return self._presence is not None or time.monotonic() < self._until - self.margin
+        return self.left() > self.margin
+
+    # --- writing and reading
 
     def commit(self, write: Callable[[Connection], object]) -> None:
-        """Write in a transaction of this conductor. Raises LeaseLost, StoreError.
+        """Write in a transaction of this conductor; while the store is busy, full, read-only or away, try again.
 
-        After a COMMIT whose outcome is not known, it looks whether the batch is there before it fails.
+        After a COMMIT whose outcome is not known it looks before it repeats. Raises LeaseLost, and the StoreError (or
+        whatever `write` raises) that trying again does not mend; nothing has been written then.
         """
         self.batch += 1
-        try:
-            with self._store.write() as conn:
-                if not conductors.check(conn, self.id, self.epoch, self.batch):
-                    raise LeaseLost("another server has taken over: the lease was lost")
-                write(conn)
-        except StoreError as error:
-            if getattr(error, "doubtful", False) and self._is_there():
+        doubtful, wait = False, 0.02
+        while True:
+            try:
+                self._write(write, doubtful=doubtful)
+            except StoreError as error:
+                doubtful = doubtful or error.doubtful
+                if not (doubtful or mended_by_waiting(error)):
+                    self.batch -= 1
+                    raise
+                wait = self._bear(error, wait)
+            except BaseException:
+                self.batch -= 1
+                raise
+            else:
+                self._refused_since = None
                 return
-            self.batch -= 1
-            raise
 
-    def _is_there(self) -> bool:
-        try:
-            with self._store.read() as conn:
-                return conductors.standing(conn, self.id) == (self.epoch, self.batch)
-        except StoreError:
-            return False
+    def _write(self, write: Callable[[Connection], object], *, doubtful: bool) -> None:
+        with self._store.write() as conn:
+            # The row is locked for the look: a COMMIT that is still on its way is over when we have it.
+            if doubtful and conductors.standing(conn, self.id, lock=True) == (self.epoch, self.batch):
+                return
+            if not conductors.check(conn, self.id, self.epoch, self.batch, patience=self.lease):
+                raise LeaseLost
+            write(conn)
+            failpoints.hit("commit.inside")
 
-    def retryable(self, error: StoreError) -> bool:
-        """Whether the same transaction may succeed later."""
-        return isinstance(error, (StoreBusy, StoreFull, StoreReadOnly)) or bool(getattr(error, "doubtful", False))
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """Return what `query` finds; as long as the store is away, wait for it. Raises StoreError for all else."""
+        wait = 0.02
+        while True:
+            try:
+                with self._store.read() as conn:
+                    found = query(conn)
+            except StoreError as error:
+                if not mended_by_waiting(error):
+                    raise
+                wait = self._bear(error, wait)
+            else:
+                return found
 
-    def due(self, now: float) -> bool:
+    def _bear(self, error: StoreError, wait: float) -> float:
+        """Wait before another try and return how long to wait the next time; raises `error` when we are closing."""
+        self.complain(error)
+        if self.closing.wait(wait):
+            raise error
+        return min(wait * 2, LONGEST_WAIT)
+
+    # --- the lease
+
+    def due(self) -> bool:
         """Whether it is time to renew."""
         return time.monotonic() >= self._renew_at
 
     def renew(self) -> None:
         """Renew the lease; raises LeaseLost when it is gone."""
         asked = time.monotonic()
+        opened = self._store.read if self._presence is not None else self._store.write
         try:
-            with self._store.write() as conn:
+            with opened() as conn:
                 renewal = conductors.renew(conn, self.id, self.epoch, self.lease)
         except StoreError as error:
             self.complain(error)
             self._renew_at = asked + self.lease / 10
             return
         if renewal is None:
-            raise LeaseLost("another server has taken over: the lease was lost")
+            raise LeaseLost
         self._news = self._news or bool(renewal.commands) or renewal.unowned
         self._renewed(asked)
 
@@ -112,23 +172,37 @@ class Ownership:
         try:
             return self._store.changed() or found
         except StoreError as error:
+            self._news = found
             self.complain(error)
             return False
+
+    def look_again(self) -> None:
+        """Have `news` say yes the next time."""
+        self._news = True
 
     def leave(self) -> None:
         """Hand over what is left, and go."""
         try:
             with self._store.write() as conn:
+                over = locks.left_over(conn, self.id)
+                tell_of_locks(conn, self._store, locks.release_all(conn, over, at=time.time()))
                 conductors.leave(conn, self.id)
+                self._store.notify(conn, "executions")
         except StoreError as error:
             self.complain(error)
         if self._presence is not None:
             self._presence.release()
             self._presence = None
 
+    # --- saying
+
     def complain(self, error: BaseException) -> None:
-        """Say on the server's log what the store refused."""
-        logger.warning("the store refused: %s", error)
+        """Say on the server's log what the store refused; not again before a while."""
+        now = time.monotonic()
+        if self._refused_since is None or now > self._complained + SAY_AGAIN:
+            self._complained = now
+            logger.warning("the store refused, nothing starts until it works again: %s", error)
+        self._refused_since = self._refused_since or now
 
     def report(self, message: str) -> None:
         """Say on the server's log what people must know."""
@@ -137,3 +211,9 @@ class Ownership:
     def _renewed(self, asked: float) -> None:
         self._until = asked + self.lease
         self._renew_at = asked + self.lease / 3
+        self._refused_since = None
+
+
+def mended_by_waiting(error: BaseException) -> bool:
+    """Whether the same may succeed later."""
+    return isinstance(error, (StoreBusy, StoreFull, StoreReadOnly)) or bool(getattr(error, "doubtful", False))

@@ -98,6 +98,11 @@ class Places:
         for execution_id in ids:
             self.granted(execution_id)
 
+    def ask_again(self, live: Live) -> None:
+        """Ask once more for an execution that waits: somebody's end has gone unnoticed."""
+        if live.state in (State.CREATED, State.QUEUED):
+            self.ask(live)
+
     def granted(self, execution_id: str) -> None:
         """Start an execution of ours that was given a place."""
         live = self._driver.lives.get(execution_id)

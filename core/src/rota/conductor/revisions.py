@@ -36,6 +36,11 @@ class Revisions:
         with self._lock:
             return self._get(conn, revision_id, namespace)
 
+    def known(self, revision_id: int, namespace: str) -> Revision | None:
+        """Return a revision if it is ready already."""
+        with self._lock:
+            return self._ready.get((revision_id, namespace))
+
     def _get(self, conn: Connection | None, revision_id: int, namespace: str) -> Revision:
         key = (revision_id, namespace)
         found = self._ready.get(key)

@@ -32,7 +32,7 @@ def freeze(kind: str, sources: Mapping[str, Any], names: Names) -> list[dict[str
         one = _with_item(names, kind, item, index)
         if select is not None and not select(one):
             continue
-        name = text_of(key(one), f"the key of item {index}") if key else default_key(kind, item, index)
+        name = text_of(key(one) if key else default_key(kind, item, index), f"the key of item {index}")
         if name in seen:
             raise ExpressionError(f"the key `{name}` is there twice", hint="give a `key` that tells the items apart")
         seen[name] = index

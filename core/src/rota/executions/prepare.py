@@ -43,6 +43,11 @@ class Prepared:
             except TaskFailed:
                 self.instance = None  # the run says why, with the task's own id
 
+    @property
+    def may_run_again(self) -> bool:
+        """Whether the task is known to be idempotent, its fields not being rendered."""
+        return bool(self.known_idempotent or (self.instance is not None and self.instance.idempotent))
+
     def render(self, names: dict[str, Any], masker: Masker) -> Task:
         """Return the task with its fields rendered and validated; secrets in them are masked from now on.
 

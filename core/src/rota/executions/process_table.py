@@ -69,18 +69,25 @@ def process_alive(pid: int, start_time: str) -> bool:
     return entry is not None and entry.ticks == ticks and not entry.zombie
 
 
+def kill_groups(groups: Iterable[tuple[int, str]], grace: float = 5.0) -> bool:
+    """Do what `kill_group` does for several groups at a time, each `(pid, start time)`."""
+    wanted = []
+    for pid, born in groups:
+        ticks, dot, origin = born.partition(".")
+        if dot + origin == _origin():
+            leader = _entry(pid)
+            mark = mark_of(pid) if leader is not None and leader.ticks == ticks else None
+            wanted.append(Wanted(pid, ticks, mark))
+    return bool(wanted) and end(wanted, grace)
+
+
 def kill_group(pid: int, start_time: str, grace: float = 5.0) -> bool:
     """End the process group that `pid` leads or led, and what left it but carries its mark.
 
     Everything gets SIGTERM, and after `grace` seconds SIGKILL. Return whether there was anything to
     end. A process that merely got the same pid or group later is left alone.
     """
-    ticks, dot, origin = start_time.partition(".")
-    if dot + origin != _origin():
-        return False
-    leader = _entry(pid)
-    mark = mark_of(pid) if leader is not None and leader.ticks == ticks else None
-    return end([Wanted(pid, ticks, mark)], grace)
+    return kill_groups([(pid, start_time)], grace)
 
 
 def group_alive(group: int) -> bool:

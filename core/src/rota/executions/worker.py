@@ -20,6 +20,8 @@ from rota.executions.view import ExecutionView, FrameView
 from rota.flows.durations import parse_duration
 from rota.flows.templates import is_secret
 
+MAY_NOT_START = 0.05
+"""Seconds between two questions whether a task may start by now."""
 LONGEST_MESSAGE = 4000
 """The longest message of a problem, in characters."""
 WITHOUT_SECRETS = frozenset({"log"})
@@ -44,6 +46,8 @@ class Assignment:
     """Told the time at which a templated `timeout` is over, in seconds since 1970."""
     idempotent: bool = False
     """Whether the task, as it was rendered, may be run again by itself after a loss."""
+    begun: bool = False
+    """Whether the task's own code has been called."""
     stop_reason: str | None = None
     ctx: RunContext | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -97,10 +101,11 @@ def _run(assignment: Assignment, ctx: RunContext) -> Outcome:
             _set_deadline(assignment, ctx, prepared.timeout.render(names))
         task = prepared.render(names, assignment.execution.masker)
     assignment.idempotent = bool(task.idempotent)
-    if not assignment.may_start():
-        raise TaskFailed("the server may not start anything any more")
+    while not assignment.may_start() and not ctx.cancelled.wait(MAY_NOT_START):
+        pass
     if ctx.stop_reason is not None:
         return _stopped(assignment, ctx, None)
+    assignment.begun = True
     result = task.run(ctx)
     text = None
     if result is not None:
@@ -141,10 +146,12 @@ def _stopped(assignment: Assignment, ctx: RunContext, text: str | None) -> Outco
         state, kind, message = State.FAILED, "timeout", "it ran longer than its `timeout`"
     elif ctx.stop_reason == "shutdown":
         state, kind, message = State.LOST, "shutdown", "the server was stopped while it ran"
+    elif ctx.stop_reason == "lease":
+        state, kind, message = State.LOST, "lost", "it was ended: its server could not reach the store any more"
     else:
         state, kind, message = State.CANCELLED, "cancel", "it was cancelled"
     problem = Problem(kind, message, ctx.task_run_id, key_of(assignment.frame), assignment.attempt)
-    rerun = state is State.LOST and assignment.idempotent
+    rerun = state is State.LOST and (assignment.idempotent or not assignment.begun)
     ended = Ended(assignment.node, assignment.attempt, state, problem, rerun)
     return Outcome(ended, ctx.stored(text) if text is not None else ctx.partial)
 

@@ -78,7 +78,7 @@ def _restart_here(app: Application, id: str, targets: list[str] | None) -> None:
             row = executions.get(conn, id)
             assert row is not None
             live = conductor.lifecycle.adopt_row(conn, row)
-        conductor.recovery.restart(live, targets=targets)
+        conductor.rebuilding.restart(live, targets=targets)
 
     conductor.call(go_on)
 

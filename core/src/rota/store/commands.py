@@ -34,6 +34,12 @@ def open_of(conn: sa.Connection, execution_id: str) -> list[dict[str, Any]]:
     return [row._asdict() for row in conn.execute(statement)]
 
 
+def of_kind(conn: sa.Connection, execution_id: str, kind: str) -> list[dict[str, Any]]:
+    """Return the commands of one kind for one execution, applied or not, in order."""
+    statement = sa.select(commands).where(_c.execution_id == execution_id, _c.kind == kind).order_by(_c.id)
+    return [row._asdict() for row in conn.execute(statement)]
+
+
 def applied(conn: sa.Connection, command_id: int, result: Any, *, at: float) -> bool:
     """Record that a command was applied and what came of it; return False if it had been applied before."""
     statement = sa.update(commands).where(_c.id == command_id, _c.applied_at.is_(None))

@@ -20,7 +20,9 @@ from rota.store.tables import conductors, executions
 _c, _e = conductors.c, executions.c
 _MINE = (_c.id == sa.bindparam("b_id"), _c.epoch == sa.bindparam("b_epoch"))
 _CLOCK: sa.ColumnElement[float] = sa.literal_column("extract(epoch FROM clock_timestamp())::float8", sa.Double())
-_CHECK = sa.update(conductors).where(*_MINE).values(batch=sa.bindparam("b_batch"))
+# Should this process be stopped inside the transaction, the server must not keep its locks from adopters for long.
+_PATIENCE = sa.func.set_config("idle_in_transaction_session_timeout", sa.bindparam("b_patience"), sa.true())
+_CHECK = sa.update(conductors).where(*_MINE).values(batch=sa.bindparam("b_batch")).returning(_PATIENCE)
 _CHECK_SQLITE = "UPDATE conductors SET batch = ? WHERE id = ? AND epoch = ?"
 _WAITING = """
     (SELECT count(*) FROM commands AS c JOIN executions AS e ON e.id = c.execution_id
@@ -94,16 +96,26 @@ def renew(conn: sa.Connection, conductor_id: str, epoch: int, ttl: float) -> Ren
     return None if row is None else Renewal(row.commands, bool(row.unowned))
 
 
-def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int) -> bool:
-    """Write the number of this transaction's batch, and keep adopters out until it ends; False: the epoch is over."""
+def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int, *, patience: float = 60.0) -> bool:
+    """Write the number of this transaction's batch, and keep adopters out until it ends; False: the epoch is over.
+
+    `patience` is how many seconds this process may be silent inside the transaction before PostgreSQL ends that.
+    """
     if conn.dialect.name == "sqlite":  # every transaction begins with it: past SQLAlchemy it costs a tenth
         return int(raw(conn).execute(_CHECK_SQLITE, (batch, conductor_id, epoch)).rowcount) > 0
-    return conn.execute(_CHECK, {"b_id": conductor_id, "b_epoch": epoch, "b_batch": batch}).rowcount > 0
+    parameters = {"b_id": conductor_id, "b_epoch": epoch, "b_batch": batch, "b_patience": f"{max(1.0, patience):.0f}s"}
+    return conn.execute(_CHECK, parameters).first() is not None
 
 
-def standing(conn: sa.Connection, conductor_id: str) -> tuple[int, int] | None:
-    """Return (epoch, batch) as stored, which tells after a doubtful COMMIT whether it took place."""
-    row = conn.execute(sa.select(_c.epoch, _c.batch).where(_c.id == conductor_id)).one_or_none()
+def standing(conn: sa.Connection, conductor_id: str, *, lock: bool = False) -> tuple[int, int] | None:
+    """Return (epoch, batch) as stored, which tells after a doubtful COMMIT whether it took place.
+
+    With `lock` it waits until no other transaction of that conductor is on its way.
+    """
+    statement = sa.select(_c.epoch, _c.batch).where(_c.id == conductor_id)
+    if lock and conn.dialect.name != "sqlite":
+        statement = statement.with_for_update()
+    row = conn.execute(statement).one_or_none()
     return None if row is None else (row.epoch, row.batch)
 
 
@@ -132,7 +144,10 @@ def adopt(
     """
     fence = sa.update(conductors).where(_c.id == dead).values(epoch=_c.epoch + 1, state="dead")
     if conn.dialect.name != "sqlite":
-        fence = fence.where(_c.expires_at + margin < _CLOCK)
+        late = _c.expires_at + margin < _CLOCK
+        # Whoever is in the middle of a transaction is looked at again later: waiting for it could cost our own lease.
+        if not conn.scalars(sa.select(_c.id).where(_c.id == dead, late).with_for_update(skip_locked=True)).all():
+            return None
     if conn.execute(fence).rowcount == 0:
         return None
     mine = sa.select(_e.id).where(_e.owner == dead, _e.ended_at.is_(None))
@@ -151,8 +166,18 @@ def leave(conn: sa.Connection, conductor_id: str) -> None:
         .where(_e.owner == conductor_id, _e.ended_at.is_(None), _e.mode == "server")
         .values(owner=None)
     )
-    conn.execute(sa.update(conductors).where(_c.id == conductor_id).values(state="stopped"))
+    stopped = sa.update(conductors).where(_c.id == conductor_id, _c.state != "dead")
+    conn.execute(stopped.values(state="stopped"))
     forget(conn)
+
+
+def release(conn: sa.Connection, dead: str) -> None:
+    """Leave what is left of a dead conductor's executions to servers that can run them."""
+    conn.execute(
+        sa.update(executions)
+        .where(_e.owner == dead, _e.ended_at.is_(None), _e.mode == "server")
+        .values(owner=None)
+    )
 
 
 def forget(conn: sa.Connection) -> None:

@@ -110,13 +110,17 @@ class Store:
         On SQLite there is one such block at a time in a process, and one in all processes. Raises StoreError; its
         `doubtful` is true when nobody can know whether the COMMIT took place.
         """
-        connection = self._alone() if self.dialect == "sqlite" else self._writer.connect()
-        with failures.translated(self.where), connection as conn:
+        with (
+            failures.translated(self.where),
+            self._alone() if self.dialect == "sqlite" else self._writer.connect() as conn,
+        ):
             transaction = conn.begin()
             try:
                 yield conn
-            except BaseException:
+            except BaseException as error:
                 self._roll_back(conn, transaction)
+                if self.dialect != "sqlite" and failures.is_read_only(error):
+                    conn.invalidate()  # a new one may lead to a server that can be written to
                 raise
             self._commit(conn, transaction)
 

@@ -28,7 +28,7 @@ _OF_OWNER = (
 )
 _UNOWNED = (
     sa.select(executions)
-    .where(_e.owner.is_(None), _e.ended_at.is_(None), _e.mode == "server")
+    .where(_e.owner.is_(None), _e.ended_at.is_(None), _e.mode == "server", _e.root_id == _e.id)
     .order_by(_e.created_at, _e.id)
     .limit(sa.bindparam("limit"))
 )
@@ -145,9 +145,13 @@ def within(column: sa.ColumnElement[str], namespace: str) -> sa.ColumnElement[bo
     return sa.or_(column == namespace, sa.and_(column >= f"{namespace}.", column < f"{namespace}/"))
 
 
-def unowned(conn: sa.Connection, limit: int = 100) -> list[dict[str, Any]]:
-    """Return up to `limit` executions that no conductor owns and that a server may take, oldest first."""
-    return [row._asdict() for row in conn.execute(_UNOWNED, {"limit": limit})]
+def unowned(conn: sa.Connection, limit: int = 100, *, without: Sequence[int] = ()) -> list[dict[str, Any]]:
+    """Return up to `limit` executions that no conductor owns and that a server may take, oldest first.
+
+    Subflows that are waited for come with their root. Those of the revisions `without` are left out.
+    """
+    statement = _UNOWNED if not without else _UNOWNED.where(_e.revision_id.not_in(without))
+    return [row._asdict() for row in conn.execute(statement, {"limit": limit})]
 
 
 def take(conn: sa.Connection, ids: Sequence[str], owner: str) -> list[str]:
@@ -166,6 +170,23 @@ def take(conn: sa.Connection, ids: Sequence[str], owner: str) -> list[str]:
 def of_owner(conn: sa.Connection, owner: str) -> list[dict[str, Any]]:
     """Return the executions of a conductor that have not ended, oldest first."""
     return [row._asdict() for row in conn.execute(_OF_OWNER, {"owner": owner})]
+
+
+def hand_over(conn: sa.Connection, ids: Sequence[str], owner: str) -> None:
+    """Let nobody own executions of `owner` any more: a server takes them."""
+    mine = sa.update(executions).where(_e.id.in_(ids), _e.owner == owner, _e.ended_at.is_(None))
+    conn.execute(mine.values(owner=None))
+
+
+def family(conn: sa.Connection, root_id: str) -> list[dict[str, Any]]:
+    """Return an execution and the subflows that it waits for, at any depth, as far as they have not ended."""
+    statement = sa.select(executions).where(_e.root_id == root_id, _e.ended_at.is_(None))
+    return [row._asdict() for row in conn.execute(statement.order_by(_e.created_at, _e.id))]
+
+
+def progressed(conn: sa.Connection, root_id: str) -> None:
+    """Forget how often an execution was taken over: it has got somewhere since."""
+    conn.execute(sa.update(executions).where(_e.id == root_id).values(adoptions=0))
 
 
 def children(

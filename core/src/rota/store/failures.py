@@ -51,6 +51,11 @@ def translate(error: BaseException, where: str, *, committing: bool = False) -> 
     return _postgres(original, where, committing, lost=getattr(error, "connection_invalidated", False))
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Whether a driver's error says that nothing may be written over this connection."""
+    return isinstance(error, exc.DBAPIError) and isinstance(translate(error, ""), StoreReadOnly)
+
+
 def _sqlite(error: sqlite3.Error, where: str, committing: bool) -> StoreError:
     name = getattr(error, "sqlite_errorname", None) or ""
     kind = next((kind for prefix, kind in _SQLITE.items() if name.startswith(prefix)), StoreError)

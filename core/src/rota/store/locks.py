@@ -116,6 +116,17 @@ def of_executions(conn: sa.Connection, ids: Sequence[str]) -> list[dict[str, Any
     return [row._asdict() for row in conn.execute(sa.select(locks).where(_l.execution_id.in_(ids)).order_by(_l.id))]
 
 
+def left_over(conn: sa.Connection, owner: str) -> list[str]:
+    """Return the executions of a conductor that have ended and still have requests: threads of theirs had gone on."""
+    statement = (
+        sa.select(_l.execution_id)
+        .join(executions, _e.id == _l.execution_id)
+        .where(_e.owner == owner, _e.ended_at.is_not(None))
+        .distinct()
+    )
+    return list(conn.scalars(statement))
+
+
 def page(
     conn: sa.Connection, *, key: str | None = None, after: tuple[str, int] | None = None, limit: int = 200
 ) -> list[dict[str, Any]]:

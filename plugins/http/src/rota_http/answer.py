@@ -65,7 +65,7 @@ def receive(ctx: Context, response: httpx.Response, limit: int | None) -> bytes 
     Without a limit it always becomes an artifact.
     """
     head = bytearray()
-    chunks = response.iter_bytes(CHUNK)
+    chunks = response.iter_bytes()
     if limit is not None:
         for chunk in chunks:
             head += chunk

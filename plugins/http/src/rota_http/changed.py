@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from rota import Context, Event, TaskFailed, Trigger
-from rota_http.answer import CHUNK, decoded, is_json
+from rota_http.answer import decoded, is_json
 from rota_http.connection_fields import ConnectionFields
 from rota_http.pages import evaluated
 
@@ -85,7 +85,7 @@ class Changed(ConnectionFields, Trigger):
         """Return the digest of what counts, the size of the body, and the body where it is short."""
         sha256, size, head = hashlib.sha256(), 0, bytearray()
         limit = _INLINE if self.select is None else _SELECTABLE
-        for chunk in response.iter_bytes(CHUNK):
+        for chunk in response.iter_bytes():
             sha256.update(chunk)
             size += len(chunk)
             if size <= limit:

@@ -122,6 +122,8 @@ class Download(ConnectionFields, Task):
                 self._transfer(ctx, http, file)
                 self._check(file)
             except TaskFailed as error:
+                if error.retryable is False:
+                    ctx.state.pop("partial", None)
                 if file.done < _WORTH_KEEPING or file.validator is None or error.retryable is False:
                     raise
                 failed = error
@@ -197,7 +199,8 @@ class Download(ConnectionFields, Task):
             file.validator = _validator(response)
             length = response.headers.get("Content-Length", "")
             progress = Progress(ctx, file.done + int(length) if length.isdecimal() else None)
-            for chunk in response.iter_raw(CHUNK):
+            # Without a size: with one, what has come of a chunk is lost when the connection breaks.
+            for chunk in response.iter_raw():
                 file.write(chunk)
                 progress(file.done)
         return None

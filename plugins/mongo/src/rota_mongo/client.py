@@ -48,8 +48,11 @@ def open_live(connection: Connection) -> LiveClient:
 
 
 def close_live(live: LiveClient) -> None:
-    """Close it."""
-    live.client.close()
+    """Close it, without waiting long for a server that is gone: pymongo would tell it of the end of its sessions."""
+    import pymongo
+
+    with pymongo.timeout(1):
+        live.client.close()
 
 
 def open_client(connection: Connection, **options: Any) -> Client:
@@ -85,7 +88,7 @@ def _options(connection: Connection) -> dict[str, Any]:
     given: dict[str, Any] = {
         "replicaSet": connection.replica_set,
         "directConnection": connection.direct,
-        "username": connection.username,
+        "username": connection.user,
         "password": connection.password.get_secret_value() if connection.password else None,
         "authSource": connection.auth_database,
         "authMechanism": MECHANISMS[connection.auth] if connection.auth else None,
@@ -99,7 +102,7 @@ def _options(connection: Connection) -> dict[str, Any]:
         "appname": "rota",
         "tz_aware": True,
         "uuidRepresentation": "standard",
-        "datetime_conversion": "datetime_auto",
+        "datetime_conversion": "DATETIME_AUTO",
         "connectTimeoutMS": milliseconds(connection.connect_timeout.total_seconds()),
         "serverSelectionTimeoutMS": milliseconds(connection.selection_timeout.total_seconds()),
         **{name: value for name, value in given.items() if value is not None},

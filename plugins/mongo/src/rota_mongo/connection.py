@@ -30,7 +30,7 @@ class Connection(BaseModel):
     """Name of the replica set; its members are then found from any one of them."""
     direct: bool | None = None
     """Talk to this one server only, whatever it is in its replica set. Default: as MongoDB's drivers do."""
-    username: str | None = None
+    user: str | None = None
     """User name. For `x509` it may be left out: the certificate says it."""
     password: SecretStr | None = None
     """Password of the user."""
@@ -39,7 +39,7 @@ class Connection(BaseModel):
     auth: Mechanism | None = None
     """How to log in. Default: SCRAM, the strongest that both sides know. `ldap` is PLAIN, which needs TLS."""
     aws_session_token: SecretStr | None = None
-    """Session token of temporary AWS credentials; `username` and `password` are the access key and its secret."""
+    """Session token of temporary AWS credentials; `user` and `password` are the access key and its secret."""
     tls: bool | None = None
     """Whether to use TLS. Default: as the `uri` says, and when a certificate is given."""
     tls_ca: str | None = None
@@ -67,14 +67,14 @@ class Connection(BaseModel):
             raise ValueError("`uri` starts with `mongodb://` or `mongodb+srv://`")
         if self.host is not None and not all([self.host] if isinstance(self.host, str) else self.host or [""]):
             raise ValueError("`host` is empty")
-        if self.auth == "ldap" and self.uri is None and not (self.username and self.password):
-            raise ValueError("`auth: ldap` needs `username` and `password`")
+        if self.auth == "ldap" and self.uri is None and not (self.user and self.password):
+            raise ValueError("`auth: ldap` needs `user` and `password`")
         if self.auth == "ldap" and self.tls is False:
             raise ValueError("`auth: ldap` sends the password as it is and needs TLS")
         if self.auth == "x509" and self.tls_certificate is None and self.uri is None:
             raise ValueError("`auth: x509` needs `tls_certificate`")
-        if self.password is not None and self.username is None and self.uri is None:
-            raise ValueError("`password` needs `username`")
+        if self.password is not None and self.user is None and self.uri is None:
+            raise ValueError("`password` needs `user`")
         return self
 
     def connection_key(self) -> tuple[Any, ...]:

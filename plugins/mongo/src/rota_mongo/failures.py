@@ -55,8 +55,8 @@ def failure_of(error: Exception, connection: Connection, doing: str) -> TaskFail
         message, retryable, hint = f"a value does not fit BSON: {error}", False, ""
     elif isinstance(error, OverflowError):
         message, retryable, hint = "a whole number is too large: MongoDB takes 64 bits", False, ""
-    elif isinstance(error, (TypeError, ValueError)) and _comes_from_sdk(error):
-        message, retryable, hint = f"a value is not valid: {error}", False, ""
+    elif isinstance(error, (TypeError, ValueError, KeyError, OSError)) and _comes_from_sdk(error):
+        message, retryable, hint = f"a value is not valid: {error or type(error).__name__}", False, ""
     else:
         return None
     return TaskFailed(f"{doing}: {clean(message, connection)}", retryable, hint=hint)
@@ -102,8 +102,8 @@ def _of_pymongo(error: PyMongoError, connection: Connection) -> tuple[str, bool 
         return f"a document cannot be sent: {error}", False, ""
     if isinstance(error, errors.ConnectionFailure):
         if error.timeout:
-            return f"`{connection.place()}` did not answer in time: {_first(error)}", None, ""
-        return f"the connection to `{connection.place()}` broke: {_first(error)}", None, "the server may have done it"
+            return f"`{connection.place()}` did not answer in time: {in_short(error)}", None, ""
+        return f"the connection to `{connection.place()}` broke: {in_short(error)}", None, "the server may have done it"
     if isinstance(error, errors.InvalidURI):
         return f"`uri` is no connection string: {error}", False, "characters such as `@ : / %` are written as `%40`"
     if isinstance(error, errors.ConfigurationError):
@@ -112,13 +112,13 @@ def _of_pymongo(error: PyMongoError, connection: Connection) -> tuple[str, bool 
     return f"{error}", (False if isinstance(error, errors.InvalidOperation | errors.InvalidName) else None), ""
 
 
-def _first(error: Exception) -> str:
+def in_short(error: Exception) -> str:
     """Return the message without pymongo's description of its settings and of the topology."""
-    return re.split(r" \(configured timeouts|, Timeout: |, Topology Description", str(error))[0]
+    return re.split(r" \(configured timeouts|, Timeout: |, Topology Description|, full error:", str(error))[0]
 
 
 def _of_selection(error: Exception, connection: Connection) -> tuple[str, bool | None, str]:
-    text, place = _first(error), connection.place()
+    text, place = in_short(error), connection.place()
     if "certificate verify failed" in text.lower() or "CERTIFICATE_VERIFY_FAILED" in text:
         why = re.search(r"certificate verify failed: ([^(\]]*)", text)
         reason = why[1].strip() if why else "it cannot be verified"
@@ -138,7 +138,7 @@ def _of_server(error: OperationFailure, connection: Connection) -> tuple[str, bo
     details: Any = error.details or {}
     code, text = error.code, str(details.get("errmsg") or _server_text(error))
     if code in WRONG_LOGIN:
-        who = f" of `{connection.username}`" if connection.username else ""
+        who = f" of `{connection.user}`" if connection.user else ""
         return f"`{connection.place()}` refuses the login{who}: {text}", False, ""
     if code in FORBIDDEN:
         return f"the login may not do this: {text}", False, "the README's table names the roles it needs"

@@ -114,7 +114,7 @@ class Health(MongoTask):
           type: mongo.health
           host: [db-01-a.internal, db-01-b.internal]
           replica_set: db-01
-          username: monitor
+          user: monitor
           password: "{{ secret('db-01/monitor#password') }}"
           max_lag: 30s
     """

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
 from rota import TaskFailed
 from rota_mongo.extended_json import json_options
+
+_EPOCH_YEAR = 1970
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCII)
+"""How `$date` nearly always looks; whatever looks otherwise is for pymongo to read."""
 
 
 def line_encoder(form: str) -> Callable[[bytes], tuple[bytes, int]]:
@@ -17,7 +23,7 @@ def line_encoder(form: str) -> Callable[[bytes], tuple[bytes, int]]:
     It raises TaskFailed for text that is no UTF-8, which JSON cannot hold.
     """
     import bson
-    from bson import json_util
+    from bson import ObjectId, json_util
     from bson.errors import InvalidBSON
 
     options, codec = json_options(form), _codec()
@@ -26,6 +32,12 @@ def line_encoder(form: str) -> Callable[[bytes], tuple[bytes, int]]:
         return json_util.dumps(_codes_back(document), json_options=options, ensure_ascii=False, separators=(",", ":"))
 
     def default(value: Any) -> Any:
+        # The two kinds that nearly every document has are done here, in a third of the time.
+        if type(value) is ObjectId:
+            return {"$oid": str(value)}
+        if type(value) is datetime and value.year >= _EPOCH_YEAR:
+            # All are in UTC: `+00:00` is cut off.
+            return {"$date": value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")[:-6] + "Z"}
         return json_util.default(value.code if isinstance(value, _CodeValue) else value, options)
 
     # A canonical number is an object, which the C code never asks about; NaN makes it give up.
@@ -90,15 +102,23 @@ def _codes_back(value: Any) -> Any:
 @cache
 def line_decoder() -> json.JSONDecoder:
     """Return a decoder of lines of extended JSON; it raises what `json_util.loads` raises."""
+    from bson import ObjectId
     from bson.json_util import object_hook
 
     convert = partial(object_hook, json_options=json_options())
+    read_date = datetime.fromisoformat
 
     def hook(value: dict[str, Any]) -> Any:
         # Most mappings are plain, and pymongo asks about every key.
-        for key in value:
-            if key[:1] == "$":
-                return convert(value)
+        for key, inner in value.items():
+            if key[:1] != "$":
+                continue
+            if len(value) == 1 and type(inner) is str:
+                if key == "$oid":
+                    return ObjectId(inner)
+                if key == "$date" and _DATE.fullmatch(inner):
+                    return read_date(inner)
+            return convert(value)
         return value
 
     return json.JSONDecoder(object_hook=hook, parse_constant=_refused)

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rota import Context, Duration, TaskFailed
 from rota_mongo.connection import MongoTask
-from rota_mongo.operation import check_cancelled, connected
+from rota_mongo.failures import in_short, is_transient
+from rota_mongo.operation import check_cancelled, connected, read_preference
 
 if TYPE_CHECKING:
     from rota_mongo.client import Client
@@ -86,20 +87,21 @@ def _look(client: Client) -> Mapping[str, Any]:
     import pymongo
     from pymongo.errors import ConnectionFailure, NotPrimaryError, OperationFailure
 
-    from rota_mongo.failures import is_transient
-
     try:
         with pymongo.timeout(_ONE_LOOK):
-            # Anybody may say `hello`; `ping` shows that the login is good.
-            client.admin.command("ping")
-            hello: Mapping[str, Any] = client.admin.command("hello")
+            # Any member is asked first: what the client knows of them may be seconds old. It shows the login, too.
+            anyone = read_preference("nearest")
+            client.admin.command("ping", read_preference=anyone)
+            hello: Mapping[str, Any] = client.admin.command("hello", read_preference=anyone)
+            if not hello.get("isWritablePrimary") and hello.get("primary"):
+                hello = client.admin.command("hello")
     except (ConnectionFailure, NotPrimaryError) as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error) or "certificate verify failed" in str(error):
             raise
-        raise _Unreachable(str(error).partition(" (configured timeouts")[0]) from None
+        raise _Unreachable(in_short(error)) from None
     except OperationFailure as error:
         if error.timeout or is_transient(error):
-            raise _Unreachable(str(error).partition(", full error")[0]) from None
+            raise _Unreachable(in_short(error)) from None
         raise
     return hello
 

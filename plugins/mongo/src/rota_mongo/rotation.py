@@ -28,7 +28,7 @@ class Rotated(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    username: str
+    user: str
     """The user."""
     database: str
     """The database that it belongs to."""
@@ -51,7 +51,7 @@ class RotatePassword(MongoTask):
         - id: rotate
           type: mongo.rotate_password
           host: db-01.internal
-          username: backup
+          user: backup
           password: "{{ secret('db-01/backup#password') }}"
           new_password: "{{ secret('db-01/backup#staged') }}"
     """
@@ -85,7 +85,7 @@ class RotatePassword(MongoTask):
         new = self.new_password.get_secret_value()
         if old == new:
             raise TaskFailed(f"the new password of `{name}` is the old one", retryable=False)
-        result = Rotated(username=name, database=database, changed=False, new_login_works=False, old_login_refused=None)
+        result = Rotated(user=name, database=database, changed=False, new_login_works=False, old_login_refused=None)
         result.changed = self._set(ctx, name, database, own=own)
         ctx.output(result)
         self._prove(ctx, result, old)
@@ -93,7 +93,7 @@ class RotatePassword(MongoTask):
 
     def _own(self) -> tuple[str, str | None, str]:
         """Return user, password and database of the connection."""
-        user, database = self.username or "", self.auth_database
+        user, database = self.user or "", self.auth_database
         password = self.password.get_secret_value() if self.password else None
         if self.uri is not None and not (user and password and database):
             from pymongo.uri_parser import parse_uri
@@ -126,7 +126,7 @@ class RotatePassword(MongoTask):
         return True
 
     def _prove(self, ctx: Context, result: Rotated, old: str | None) -> None:
-        name, database = result.username, result.database
+        name, database = result.user, result.database
         error = self._login(ctx, name, database, self.new_password.get_secret_value())
         if error is not None:
             raise self._unproved(error, "the password was set, but the new login does not work", result)
@@ -148,7 +148,7 @@ class RotatePassword(MongoTask):
         raise TaskFailed(f"the new password of `{name}` is set, but the old one still works", output=result)
 
     def _unproved(self, error: PyMongoError, what: str, result: Rotated) -> TaskFailed:
-        failure = failure_of(error, self, f"rotate the password of `{result.username}`: {what}")
+        failure = failure_of(error, self, f"rotate the password of `{result.user}`: {what}")
         assert failure is not None  # it is pymongo's
         text = failure.message
         for secret in (self.new_password, self.old_password):

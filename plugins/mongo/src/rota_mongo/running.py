@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TRIES = 30
 """How often a command that will not end is killed, a second apart: one that came in by a retry is another one."""
-PATIENCE = 5.0
+PATIENCE = 3.0
 """How many seconds one try may take."""
 
 

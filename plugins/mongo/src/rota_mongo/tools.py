@@ -67,9 +67,9 @@ def tool_settings(connection: Connection, files: ExitStack) -> dict[str, str]:
         hosts = [connection.host] if isinstance(connection.host, str) else connection.host or []
         named_ports = [host if re.search(r":\d+$", host) else f"{host}:{connection.port}" for host in hosts]
         parts = UriParts("mongodb", "", ",".join(named_ports), "", "")
-    if connection.username is not None:
+    if connection.user is not None:
         password = f":{quote(connection.password.get_secret_value(), safe='')}" if connection.password else ""
-        login = quote(connection.username, safe="") + password
+        login = quote(connection.user, safe="") + password
         parts = UriParts(parts.scheme, login, parts.hosts, parts.database, parts.query)
     # The database of a connection string is what the tools would dump; the login's is named apart.
     source_of_login = connection.auth_database or ("$external" if connection.auth in EXTERNAL else parts.database)

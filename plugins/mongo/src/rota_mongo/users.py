@@ -42,7 +42,7 @@ class User(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    username: str
+    user: str
     """Its name."""
     database: str
     """The database that it belongs to."""
@@ -163,7 +163,7 @@ def read_user(client: Client, name: str, database: str, *, changed: bool) -> Use
     if not users:
         raise TaskFailed(f"there is no user `{name}` of `{database}`", retryable=False)
     roles = [Role(role=role["role"], db=role["db"]) for role in users[0].get("roles", ())]
-    return User(username=name, database=database, roles=roles, changed=changed)
+    return User(user=name, database=database, roles=roles, changed=changed)
 
 
 def warn_of_plain_text(connection: Connection, client: Client, ctx: Context) -> None:

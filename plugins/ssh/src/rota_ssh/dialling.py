@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import paramiko
 
@@ -15,6 +15,7 @@ from rota_ssh import host_keys
 from rota_ssh.connection import Connection, connection_to
 from rota_ssh.endpoint import Endpoint
 from rota_ssh.failures import dial_failure, lost
+from rota_ssh.giving_up import give_up
 from rota_ssh.keys import load_keys
 from rota_ssh.known_hosts import KnownHosts, load_known_hosts
 from rota_ssh.login import log_in
@@ -27,15 +28,15 @@ class Dialling:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stop: Callable[[], object] | None = None
-        self._given_up = False
+        self.given_up = False
 
     def may_be_stopped_by(self, stop: Callable[[], object]) -> None:
         """Say how to end what is being waited for now."""
         with self._lock:
             self._stop = stop
-            given_up = self._given_up
+            given_up = self.given_up
         if given_up:
-            stop()
+            give_up(stop)
 
     def done(self) -> None:
         """From now on there is nothing to give up."""
@@ -45,11 +46,10 @@ class Dialling:
     def give_up(self) -> None:
         """End the attempt; nothing happens once it is done."""
         with self._lock:
-            self._given_up = True
+            self.given_up = True
             stop, self._stop = self._stop, None
         if stop is not None:
-            # Whoever cancels must not wait for a socket.
-            threading.Thread(target=stop, daemon=True, name="ssh-give-up").start()
+            give_up(stop)
 
 
 def dial(ctx: Context, endpoint: Endpoint, *, stoppable: bool = True) -> Connection:
@@ -91,6 +91,8 @@ def _transport(
             host_keys.prepare(transport, known.of(endpoint.host_key.name))
         negotiate(transport, _left(deadline))
     except (OSError, EOFError, paramiko.SSHException) as error:
+        if dialling.given_up:
+            raise TaskFailed(f"connecting to `{endpoint.address}` was cancelled") from None
         raise dial_failure(endpoint, error) from None
     return transport
 
@@ -100,7 +102,7 @@ def _connect(endpoint: Endpoint, held: ExitStack, dialling: Dialling, deadline: 
     for family, kind, protocol, _, address in socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM):
         sock = held.enter_context(socket.socket(family, kind, protocol))
         sock.settimeout(_left(deadline))
-        dialling.may_be_stopped_by(lambda sock=sock: _shut(sock))  # type: ignore[misc]
+        dialling.may_be_stopped_by(lambda sock=sock: sock.shutdown(socket.SHUT_RDWR))  # type: ignore[misc]
         try:
             sock.connect(address)
         except OSError as problem:
@@ -140,11 +142,6 @@ def _known_hosts(ctx: Context, endpoint: Endpoint) -> KnownHosts | None:
     given = policy.known_hosts
     with ctx.client(("ssh known hosts", given), lambda: load_known_hosts(given), lambda _: None, shared=True) as known:
         return known
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _left(deadline: float) -> float:

@@ -34,6 +34,9 @@ _TAKE = (
 )
 
 
+_SAYS = re.compile(rb"(sudo|started:\d+)\]")
+
+
 @dataclass(frozen=True, slots=True)
 class Sudo:
     """Run as somebody else. `user` is empty for root; with a password sudo is told it when it asks."""
@@ -48,8 +51,17 @@ class Launch:
     def __init__(self, *, sudo: Sudo | None = None, shell: str = "") -> None:
         self._token = secrets.token_hex(8)
         self._sudo, self._shell = sudo, shell
-        self.mark = re.compile(rb"\[rota:%s:(sudo|started:\d+)\]" % self._token.encode())
         self.mark_start = f"[rota:{self._token}:".encode()
+
+    def find_mark(self, data: bytes) -> tuple[int, int, str] | None:
+        """Return where the first whole mark in `data` begins and ends, and what it says."""
+        at = data.find(self.mark_start)
+        while at >= 0:
+            found = _SAYS.match(data, at + len(self.mark_start))
+            if found is not None:
+                return at, found.end(), found[1].decode()
+            at = data.find(self.mark_start, at + 1)
+        return None
 
     @property
     def line(self) -> str:

@@ -89,10 +89,11 @@ class Marks:
         if self._over:
             return data, []
         data, marks, clean = self._held + data, [], b""
-        while (found := self._launch.mark.search(data)) is not None:
-            clean += data[: found.start()]
-            marks.append(found[1].decode())
-            data = data[found.end() :]
+        while (found := self._launch.find_mark(data)) is not None:
+            start, end, says = found
+            clean += data[:start]
+            marks.append(says)
+            data = data[end:]
         self._over = any(mark.startswith("started") for mark in marks)
         keep = 0 if self._over else _beginning(data, self._launch.mark_start)
         self._held = data[len(data) - keep :]

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from rota import TaskFailed
 from rota_ssh.connection import Connection
 from rota_ssh.failures import broken, late, lost
+from rota_ssh.giving_up import give_up
 from rota_ssh.launcher import Launch, Sudo, framed
 from rota_ssh.lines import Marks
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 18
 _INLINE = 16 * 1024
 """What is not longer is sent at once: it fits into the window that every server opens."""
-_LINGER = 5.0
+_LINGER = 3.0
 """Seconds that an output may be silent after the program has ended, while something still holds it open."""
 
 
@@ -82,7 +83,7 @@ class Program:
         self._wake.set()
         channel = self._channel
         if channel is not None and self._starting:
-            threading.Thread(target=channel.close, daemon=True, name="ssh-give-up").start()
+            give_up(channel.close)
 
     def run(self, doing: str = "running the command") -> int:
         """Run to the end and return the exit code, -1 where a signal ended the shell. Raises TaskFailed."""

@@ -7,7 +7,6 @@ import hashlib
 import posixpath
 import secrets
 import stat
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from rota import Context, TaskFailed
 from rota_ssh.connection import Connection
 from rota_ssh.failures import broken, late, lost
+from rota_ssh.giving_up import give_up
 
 if TYPE_CHECKING:
     from paramiko import SFTPAttributes, SFTPClient
@@ -56,8 +56,8 @@ class RemoteFiles:
 
     def _give_up(self) -> None:
         channel = self._sftp.get_channel()
-        if channel is not None:  # whoever cancels must not wait for a socket
-            threading.Thread(target=channel.close, daemon=True, name="ssh-give-up").start()
+        if channel is not None:
+            give_up(channel.close)
 
     @contextmanager
     def _doing(self, what: str, path: str) -> Iterator[None]:

@@ -27,11 +27,6 @@ class Branch:
         """Whether its children run once for each iteration."""
         return self.type in ITERATED
 
-    @property
-    def scope(self) -> bool:
-        """Whether it holds tasks."""
-        return bool(self.children)
-
     def walk(self) -> Iterator[Branch]:
         """Yield this branch and all below it, in order."""
         yield self
@@ -53,11 +48,6 @@ def outline_of(source: str) -> list[Branch]:
         return outline(parse_flow(source).flow)
     except FlowError:
         return []
-
-
-def scopes_in(branches: list[Branch]) -> set[str]:
-    """Return the ids of everything that holds tasks."""
-    return {branch.id for top in branches for branch in top.walk() if branch.scope}
 
 
 def _children(owner: Any, *, repeated: bool) -> list[Branch]:

@@ -1,0 +1,175 @@
+"""Playbooks, modules and inventories on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rota import TaskFailed
+from rota.testing import RecordedContext, RunFlow
+from rota_ansible.inventory import Inventory
+from rota_ansible.module import Module
+from rota_ansible.playbook import Playbook
+
+LOCAL: dict[str, Any] = {
+    "all": {
+        "hosts": {
+            name: {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+            for name in ("one", "two")
+        }
+    }
+}
+
+
+def playbook(tasks: list[dict[str, Any]], **fields: Any) -> Playbook:
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+    return Playbook.model_validate({"plays": plays, "inventory": LOCAL, **fields})
+
+
+def test_a_playbook_says_how_each_host_ended_and_what_it_set(ctx: RecordedContext, tmp_path: Path) -> None:
+    target = tmp_path / "written"
+    tasks: list[dict[str, Any]] = [
+        {
+            "name": "write",
+            "ansible.builtin.copy": {"content": "{{ text }}", "dest": f"{target}-{{{{ inventory_hostname }}}}"},
+        },
+        {"name": "count", "ansible.builtin.set_stats": {"data": {"answer": 42}}, "run_once": True},
+    ]
+    output = playbook(tasks, extra_vars={"text": "written by ansible"}).run(ctx)
+    assert output.hosts["one"].status == "changed"
+    assert output.changed == ["one", "two"]
+    assert output.failed == []
+    assert output.stats == {"answer": 42}
+    assert (tmp_path / "written-one").read_text() == "written by ansible"
+
+
+def test_a_host_that_fails_names_itself_and_its_task(ctx: RecordedContext) -> None:
+    tasks = [
+        {
+            "name": "only on two",
+            "ansible.builtin.fail": {"msg": "the disk is full"},
+            "when": "inventory_hostname == 'two'",
+        }
+    ]
+    with pytest.raises(TaskFailed, match="host `two` failed at task `only on two`: the disk is full") as caught:
+        playbook(tasks).run(ctx)
+    assert caught.value.output.failed == ["two"]
+    assert caught.value.output.hosts["one"].status == "ok"
+
+
+def test_a_host_that_cannot_be_reached_is_told_apart(ctx: RecordedContext) -> None:
+    unreachable = {"all": {"hosts": {"gone": {"ansible_host": "127.0.0.1", "ansible_port": 1}}}}
+    with pytest.raises(TaskFailed, match="host `gone` could not be reached") as caught:
+        playbook([{"ansible.builtin.ping": {}}], inventory=unreachable, connect_timeout=2).run(ctx)
+    assert caught.value.output.unreachable == ["gone"]
+    assert caught.value.retryable is not False
+
+
+def test_a_playbook_that_is_no_playbook_is_never_tried_again(ctx: RecordedContext) -> None:
+    with pytest.raises(TaskFailed) as caught:
+        playbook([{"no_such_module_at_all": {}}]).run(ctx)
+    assert caught.value.retryable is False
+
+
+def test_a_missing_playbook_is_told_with_the_way_out(ctx: RecordedContext) -> None:
+    with pytest.raises(TaskFailed, match=r"there is no playbook `site\.yml`"):
+        Playbook(playbook=Path("site.yml")).run(ctx)
+
+
+def test_a_plan_is_check_mode_with_differences(ctx: RecordedContext, tmp_path: Path) -> None:
+    target = tmp_path / "planned"
+    task = playbook([{"name": "write", "ansible.builtin.copy": {"content": "x", "dest": str(target)}}])
+    planned: Any = task.plan(ctx)
+    assert planned["changed"] == ["one", "two"]
+    assert planned["differences"]["one"][0]["task"] == "write"
+    assert not target.exists()
+
+
+def test_no_secret_is_in_an_argument_or_a_log_or_left_in_a_file(ctx: RecordedContext, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    script = f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > {seen}"
+    tasks = [{"name": "look", "ansible.builtin.shell": script, "no_log": True}]
+    before = set(Path("/dev/shm").glob("rota-ansible-*"))
+    playbook(tasks, extra_vars={"token": "s3cr3t-value"}, become_password="hunter2-pw").run(ctx)
+    assert "s3cr3t-value" not in seen.read_text(errors="replace")
+    assert "hunter2-pw" not in seen.read_text(errors="replace")
+    assert not any("s3cr3t-value" in line.message or "hunter2-pw" in line.message for line in ctx.log.lines)
+    assert set(Path("/dev/shm").glob("rota-ansible-*")) <= before
+    assert "hunter2-pw" not in repr(playbook(tasks, become_password="hunter2-pw"))
+
+
+def test_a_module_gives_what_it_returned_on_each_host(ctx: RecordedContext) -> None:
+    output = Module(module="ansible.builtin.command", args="echo hello", inventory=LOCAL).run(ctx)
+    assert output.hosts["two"].result["stdout"] == "hello"
+
+
+def test_an_inventory_becomes_targets(ctx: RecordedContext) -> None:
+    text = "[mongodb]\ndb-1 ansible_host=10.0.0.1 port=27017\ndb-2\n[all:vars]\nsite=paris\n"
+    found = Inventory(inventory=text).run(ctx)
+    assert [target.name for target in found.targets] == ["db-1", "db-2"]
+    assert found.targets[0].host == "10.0.0.1"
+    assert found.targets[0].groups == ["mongodb"]
+    assert found.targets[1].vars["site"] == "paris"
+    assert found.groups["mongodb"] == ["db-1", "db-2"]
+
+
+def test_an_inventory_that_is_not_there_is_told(ctx: RecordedContext) -> None:
+    with pytest.raises(TaskFailed, match=r"there is no inventory `hosts\.ini`"):
+        Inventory(inventory="hosts.ini").run(ctx)
+
+
+def test_requirements_are_installed_once(ctx: RecordedContext, tmp_path: Path, cache: Path) -> None:
+    role = tmp_path / "source" / "greet"
+    (role / "tasks").mkdir(parents=True)
+    (role / "meta").mkdir()
+    (role / "meta" / "main.yml").write_text(
+        "galaxy_info: {author: us, description: greets, license: MIT, min_ansible_version: '2.15'}\ndependencies: []\n"
+    )
+    (role / "tasks" / "main.yml").write_text("- ansible.builtin.set_stats: {data: {greeted: true}}\n")
+    os.system(f"cd {role} && git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm role")
+    requirements = {"roles": [{"src": f"git+file://{role}", "name": "greet"}]}
+    task = Playbook.model_validate(
+        {
+            "plays": [{"hosts": "one", "gather_facts": False, "roles": ["greet"]}],
+            "inventory": LOCAL,
+            "requirements": requirements,
+        }
+    )
+    assert task.run(ctx).stats == {"greeted": True}
+    installed = next(cache.glob("rota-ansible/*/complete")).stat().st_mtime_ns
+    assert task.run(ctx).stats == {"greeted": True}
+    assert next(cache.glob("rota-ansible/*/complete")).stat().st_mtime_ns == installed
+
+
+def test_a_timeout_ends_all_that_ansible_has_started(run_flow: RunFlow, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    run = run_flow(
+        f"""
+        id: slow
+        tasks:
+          - id: wait
+            type: ansible.module
+            module: ansible.builtin.shell
+            args: "echo $$ > {mark}; exec sleep 300"
+            inventory: "localhost,"
+            extra_vars: {{ansible_connection: local, ansible_python_interpreter: {sys.executable}}}
+            timeout: 6s
+        """
+    )
+    assert run.state == "failed", run.error
+    assert "timeout" in run.error
+    pid = int(mark.read_text())
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError("the command on the host outlived the task")

@@ -1,0 +1,192 @@
+"""Tests of cancel and time-outs: what runs on the server ends, and so does the task."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from rota import TaskFailed
+from rota.testing import RecordedContext
+from rota_mongo.commands import CreateIndex
+from rota_mongo.exporting import Export
+from rota_mongo.importing import Import
+from rota_mongo.reading import Aggregate, Find
+from rota_mongo.replica_set import WaitForPrimary
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+    from pymongo.collection import Collection
+
+    from tests.lab.mongodb import MongoDB
+
+    Client = MongoClient[dict[str, Any]]
+    Stored = Collection[dict[str, Any]]
+
+Where = dict[str, Any]
+
+
+@contextmanager
+def slow(client: Client, command: str, milliseconds: int, times: int = 1) -> Iterator[None]:
+    """Have the server take its time for a command."""
+    data = {"failCommands": [command], "blockConnection": True, "blockTimeMS": milliseconds, "appName": "rota"}
+    client.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
+    try:
+        yield
+    finally:
+        client.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+@contextmanager
+def killing(ctx: RecordedContext) -> Iterator[list[Any]]:
+    """Cancel the task as soon as it waits for the server; give what was killed there, which ends the wait."""
+    from rota_mongo import running
+
+    killed: list[Any] = []
+    original = running.kill
+
+    def kill(connection: Any, command: Any, is_wanted: Any) -> None:
+        killed.append(command)
+        original(connection, command, is_wanted)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "kill", kill)
+        yield killed
+
+
+def cancelled_while(ctx: RecordedContext, client: Client, command: str, task: Any) -> TaskFailed:
+    """Run a task, and cancel it once `command` is on its way."""
+    from rota_mongo.running import RunningCommands
+
+    on_its_way = threading.Event()
+    original = RunningCommands.started
+
+    def started(self: RunningCommands, event: Any) -> None:
+        original(self, event)
+        if event.command_name == command:
+            on_its_way.set()
+
+    def cancel() -> None:
+        on_its_way.wait(30)
+        ctx.cancel()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunningCommands, "started", started)
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
+        with pytest.raises(TaskFailed, match="it was cancelled") as raised:
+            task.run(ctx)
+        canceller.join()
+    return raised.value
+
+
+def test_cancel_ends_a_command_on_the_server(ctx: RecordedContext, client: Client, orders: Where) -> None:
+    with slow(client, "find", 60_000, times=10), killing(ctx) as killed:
+        cancelled_while(ctx, client, "find", Find(**orders))
+    # The connection that the server is told to end is the one that the command came over.
+    assert {command.name for command in killed} == {"find"}
+    assert all(command.session is not None and command.connection for command in killed)
+
+
+def test_cancel_ends_a_pipeline_and_an_index_build(
+    ctx: RecordedContext, client: Client, orders: Where, stored: Stored
+) -> None:
+    stored.insert_one({"a": 1})
+    with slow(client, "createIndexes", 60_000, times=10), killing(ctx) as killed:
+        cancelled_while(ctx, client, "createIndexes", CreateIndex(**orders, keys={"a": 1}))
+    assert "createIndexes" in {command.name for command in killed}
+    assert set(stored.index_information()) == {"_id_"}
+
+
+def test_an_index_that_was_built_in_spite_of_the_cancel_is_dropped(
+    ctx: RecordedContext, client: Client, orders: Where, stored: Stored
+) -> None:
+    from pymongo.errors import OperationFailure
+
+    stored.insert_one({"a": 1})
+
+    class Late(CreateIndex):
+        """Builds it, and hears of the cancel in the same moment."""
+
+        def _specification(self, name: str) -> dict[str, Any]:
+            stored.create_index("a", name=name)
+            ctx.cancel()
+            raise OperationFailure("interrupted", 11601)
+
+    with pytest.raises(TaskFailed, match="it was cancelled"):
+        Late(**orders, keys={"a": 1}).run(ctx)
+    assert set(stored.index_information()) == {"_id_"}
+
+
+def test_an_import_that_is_cancelled_says_how_far_it_came(
+    ctx: RecordedContext, client: Client, orders: Where, stored: Stored, tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_text("".join(f'{{"_id": {number}}}\n' for number in range(10_000)))
+    cancelled_while(ctx, client, "insert", Import(**orders, file=str(tmp_path / "in")))
+    said = ctx.outputs[-1]
+    assert said.inserted <= stored.count_documents({}) <= said.documents < 10_000
+
+
+def test_an_export_that_is_cancelled_leaves_no_file_and_no_cursor(
+    ctx: RecordedContext, client: Client, orders: Where, stored: Stored, tmp_path: Path
+) -> None:
+    stored.insert_many([{"_id": number} for number in range(10_000)])
+    cancelled_while(ctx, client, "getMore", Export(**orders, file=str(tmp_path / "out")))
+    assert list(tmp_path.glob("*out*")) == []
+    operations = client.admin.command("currentOp")["inprog"]
+    namespace = f"{orders['database']}.orders"
+    assert [one for one in operations if one["type"] == "idleCursor" and one["ns"] == namespace] == []
+
+
+def test_waiting_for_a_primary_is_cancelled_at_once(ctx: RecordedContext, mongodb: MongoDB) -> None:
+    task = WaitForPrimary(uri=mongodb.uri(), wait="1h", other_than=mongodb.address())
+    timer = threading.Timer(0.3, ctx.cancel)
+    timer.start()
+    with pytest.raises(TaskFailed, match="it was cancelled"):
+        task.run(ctx)
+
+
+def test_the_deadline_of_the_task_goes_to_the_server(
+    ctx: RecordedContext, client: Client, orders: Where, stored: Stored
+) -> None:
+    stored.insert_many([{"_id": number} for number in range(2000)])
+    join = {"$lookup": {"from": "orders", "pipeline": [{"$match": {"$expr": {"$gte": ["$_id", 0]}}}], "as": "all"}}
+    seen = []
+
+    from rota_mongo.running import RunningCommands
+
+    original = RunningCommands.started
+
+    def started(self: RunningCommands, event: Any) -> None:
+        original(self, event)
+        seen.append((event.command_name, event.command.get("maxTimeMS")))
+
+    ctx.deadline = datetime.now(UTC) + timedelta(seconds=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunningCommands, "started", started)
+        with pytest.raises(TaskFailed, match="in time|longer than it may") as raised:
+            Aggregate(**orders, pipeline=[join, {"$count": "n"}]).run(ctx)
+    assert raised.value.retryable is None
+    limits = [limit for name, limit in seen if name == "aggregate"]
+    assert limits
+    assert 0 < limits[0] <= 1000
+
+
+def test_a_command_that_was_given_up_is_ended_on_the_server(
+    ctx: RecordedContext, client: Client, orders: Where
+) -> None:
+    with slow(client, "find", 60_000, times=10), killing(ctx) as killed:
+        with pytest.raises(TaskFailed, match="did not answer in time"):
+            Find(**orders, operation_timeout="300ms").run(ctx)
+    assert [command.name for command in killed] == ["find"]
+
+
+def test_after_the_deadline_nothing_is_begun(ctx: RecordedContext, orders: Where) -> None:
+    ctx.deadline = datetime.now(UTC) - timedelta(seconds=1)
+    with pytest.raises(TaskFailed, match="the time of the task is over"):
+        Find(**orders).run(ctx)

@@ -1,0 +1,1 @@
+"""Secret backends and task types `vault.*` for Rota."""

@@ -1,0 +1,82 @@
+"""One round of the recovery tests: many executions, servers killed at random moments, and the promises checked after it."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from rota.errors import RotaError
+from tests.recovery import bank, promises
+from tests.recovery.site import Server, Site
+
+LONGEST = 90.0
+"""Seconds that a round may take."""
+
+
+class Round:
+    """Starts the executions of `bank.STARTED`, kills servers `kills` times at moments drawn from `seed`, and waits."""
+
+    def __init__(self, site: Site, seed: int, *, kills: int = 4, servers: int = 1) -> None:
+        self.site, self.kills = site, kills
+        self.random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+        self.executions: dict[str, str] = {}
+        self.most_places = 0
+        self._servers: list[Server | None] = [None] * servers
+        self._due = [0.0] * servers
+        self._open: set[str] = set()
+
+    def run(self) -> None:
+        """Run until every execution has ended, then check what was promised."""
+        site = self.site
+        site.deploy(*bank.FLOWS)
+        wanted = [flow for flow, number in bank.STARTED.items() for _ in range(number)]
+        self.random.shuffle(wanted)
+        limit = time.monotonic() + LONGEST
+        while wanted or self._open:
+            self._kill_and_start()
+            for _ in range(3):
+                if wanted:
+                    flow = wanted.pop()
+                    self.executions[site.start(flow)] = flow
+            self._open = {id for id in self.executions if site.row(id)["ended_at"] is None}
+            self._answer()
+            self._count_places()
+            if time.monotonic() > limit:
+                left = {self.executions[id]: (id, site.row(id)["state"], site.states(id)) for id in self._open}
+                raise AssertionError(f"these have not ended: {left}\n{site.story()}")
+            time.sleep(0.02)
+        self._end()
+        promises.check(site, self.executions)
+        assert self.most_places <= 2
+
+    def _kill_and_start(self) -> None:
+        now = time.monotonic()
+        for number, server in enumerate(self._servers):
+            if server is not None and self.kills and now >= self._due[number]:
+                self.kills -= 1
+                server.kill()
+                server = None
+            if server is None or server.process.poll() is not None:
+                self._servers[number] = self.site.launch("serve")
+                self._due[number] = now + self.random.uniform(0.5, 2.0)
+
+    def _answer(self) -> None:
+        """Be the person that `paused` waits for."""
+        for id in self._open:
+            if self.executions[id] == "paused" and self.site.row(id)["state"] == "paused":
+                try:
+                    self.site.app.executions.resume(id, inputs={"word": "yes"})
+                except RotaError:
+                    continue  # it has been answered already
+
+    def _count_places(self) -> None:
+        rows = [self.site.row(id) for id in self._open if self.executions[id] == "limited"]
+        held = sum(row["ended_at"] is None and row["state"] not in ("created", "queued") for row in rows)
+        self.most_places = max(self.most_places, held)
+
+    def _end(self) -> None:
+        """Drain the servers: what they hold in memory must be on disk, and nothing more may come."""
+        for server in self._servers:
+            if server is not None and server.process.poll() is None:
+                server.process.terminate()
+                assert server.wait() in (0, -15), server.output()
