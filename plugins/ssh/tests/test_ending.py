@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,20 @@ def test_what_ends_in_order_has_its_last_word(ctx: RecordedContext, any_host: Fi
         Command(**any_host, command=command).run(ctx)
     assert failure.value.output.stdout == "up\nbye\n"
     assert failure.value.output.exit_code == 0
+
+
+def test_a_command_whose_output_cannot_be_stored_is_ended(
+    ctx: RecordedContext, any_host: Fields, tmp_path: Path
+) -> None:
+    class Full:
+        def write(self, data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+    ctx.artifacts.writer = lambda name: nullcontext(Full())  # type: ignore[assignment, return-value, method-assign]
+    command = f"echo up; sleep 307; : {tmp_path}"
+    with pytest.raises(OSError, match="No space left"):
+        Command(**any_host, command=command, stdout="artifact").run(ctx)
+    assert processes_with(f": {tmp_path}") == []
 
 
 def test_a_task_that_is_cancelled_already_runs_nothing(ctx: RecordedContext, any_host: Fields, tmp_path: Path) -> None:

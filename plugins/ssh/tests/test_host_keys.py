@@ -82,6 +82,11 @@ def test_a_known_hosts_file_that_is_not_there_is_a_failure(ctx: RecordedContext,
     assert "`/nowhere/known`: no such file" in refusal(ctx, openssh | {"known_hosts": "/nowhere/known"}).message
 
 
+def test_a_file_of_the_flow_is_given_by_its_text(ctx: RecordedContext, openssh: Fields) -> None:
+    failure = refusal(ctx, openssh | {"known_hosts": "known_hosts"})
+    assert failure.hint == "a file of the flow is given by its text: `{{ file('known_hosts') }}`"
+
+
 def test_without_a_file_those_of_the_user_count(
     ctx: RecordedContext, openssh: Fields, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ class Command(ProgramFields):
           host: db-17.internal
           user: backup
           private_key: "{{ secret('ssh/backup#private_key') }}"
-          known_hosts: known_hosts
+          known_hosts: "{{ file('known_hosts') }}"
           command: mongodump --archive --gzip
           stdout: artifact
     """

@@ -44,7 +44,8 @@ class ConnectionFields(BaseModel):
     host_key: Literal["verify", "accept_any_insecure"] = "verify"
     """`accept_any_insecure` talks to whoever answers: somebody in the middle can read and change everything."""
     known_hosts: str | None = Field(default=None, min_length=1)
-    """A `known_hosts` file, by its path where Rota runs, or its text. Default: the user's and the system's."""
+    """A `known_hosts` file, by its path where Rota runs, or its text: `{{ file('known_hosts') }}` for one
+    of the flow's `files`. Default: those of the user and of the system."""
     host_key_fingerprint: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[])
     """The host's key, or keys, as `SHA256:…`, instead of a `known_hosts` file."""
 

@@ -78,6 +78,12 @@ def load_known_hosts(given: str | None) -> KnownHosts:
     if "\n" in given or _A_KEY.search(given):
         return KnownHosts(given)
     path = Path(given).expanduser()
+    if not path.is_absolute():
+        raise TaskFailed(
+            f"`known_hosts` is neither text with keys nor a path from the root: `{given[:80]}`",
+            retryable=False,
+            hint="a file of the flow is given by its text: `{{ file('known_hosts') }}`",
+        )
     try:
         return KnownHosts(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:

@@ -94,6 +94,11 @@ class Program:
             self._start(channel, doing)
             self._pump(channel, doing)
             return self._exit_code(channel, doing)
+        except BaseException:
+            # It may be ours, such as a full disk where the output goes: nothing is to run on for nobody.
+            if self.group is not None and not self.stopped and self._connection.alive:
+                self._end_group(self.group)
+            raise
         finally:
             channel.close()
             if self._feeding is not None:

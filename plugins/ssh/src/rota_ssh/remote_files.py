@@ -146,11 +146,11 @@ class RemoteFiles:
             usual = file.stat().st_mode
             file.chmod(0o600)
             file.set_pipelined(True)
-            data = source.read(BLOCK)
+            data = _read(source)
             while data:
                 if self._ctx.cancelled.is_set():
                     raise TaskFailed("it was cancelled")
-                following = source.read(BLOCK)
+                following = _read(source)
                 # paramiko looks at the answers that are still out only before it waits for that of a block.
                 file.set_pipelined(bool(following))
                 file.write(data)
@@ -208,6 +208,13 @@ class RemoteFiles:
 def found(path: str, attributes: SFTPAttributes) -> Found:
     """Return a file as SFTP describes it."""
     return Found(path, attributes.st_size or 0, int(attributes.st_mtime or 0))
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(BLOCK)
+    except OSError as error:
+        raise TaskFailed(f"what is to be sent cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def _refused(address: str, what: str, path: str, error: OSError) -> TaskFailed:
