@@ -25,7 +25,9 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         "NO_COLOR": "1",
         "PYTHONPATH": str(folder / "installed"),
     }
-    return subprocess.run(["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=90)
+    return subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=90
+    )
 
 
 def last_execution(folder: Path) -> str:
@@ -37,7 +39,9 @@ def last_execution(folder: Path) -> str:
 def installed_beside(command: str) -> str:
     """Install the plugin into a folder of the test's own: the environment that runs the tests stays as it is."""
     if shutil.which("uv"):
-        return f"uv pip install -q --no-deps --no-build-isolation --target installed --python {sys.executable} ./rota-acme"
+        return (
+            f"uv pip install -q --no-deps --no-build-isolation --target installed --python {sys.executable} ./rota-acme"
+        )
     return f"{sys.executable} -m pip install -q --no-deps --no-build-isolation --target installed ./rota-acme"
 
 

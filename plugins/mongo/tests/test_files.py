@@ -58,11 +58,12 @@ VALUES = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**63 - 1)
-    | st.floats()
+    | st.floats(allow_nan=False)
+    | st.just(float("nan"))  # the others that there are have no name in JSON
     | st.text(st.characters(codec="utf-8"), max_size=20)
     | st.binary(max_size=20)
     | st.builds(ObjectId, st.binary(min_size=12, max_size=12))
-    | st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)),
+    | st.datetimes(timezones=st.just(UTC)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=10,
 )

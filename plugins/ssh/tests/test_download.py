@@ -12,7 +12,10 @@ import pytest
 from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_ssh import checksums, download
+from rota_ssh.connection import connection_to
 from rota_ssh.download import Download
+from rota_ssh.endpoint import endpoint_of
+from rota_ssh.remote_files import Found, RemoteFiles
 
 Fields = dict[str, Any]
 
@@ -83,6 +86,14 @@ def test_what_is_not_there_is_a_failure_for_good(ctx: RecordedContext, any_host:
     with pytest.raises(TaskFailed, match=rf"has no `{tmp_path}/none`") as failure:
         Download(**any_host, path=f"{tmp_path}/none").run(ctx)
     assert failure.value.retryable is False
+
+
+def test_a_file_that_shrinks_meanwhile_is_noticed(ctx: RecordedContext, any_host: Fields, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(100_000))
+    with connection_to(ctx, endpoint_of(Download(**any_host, path="x"))) as connection:
+        files = RemoteFiles(ctx, connection)
+        with pytest.raises(TaskFailed, match="shrank while it was read"):
+            list(files.read(Found(str(tmp_path / "file"), 3_000_000, 0)))
 
 
 def test_too_many_files_are_refused_before_anything_is_stored(

@@ -83,7 +83,7 @@ def test_a_command_whose_output_cannot_be_stored_is_ended(
         def write(self, data: bytes) -> int:
             raise OSError(28, "No space left on device")
 
-    ctx.artifacts.writer = lambda name: nullcontext(Full())  # type: ignore[assignment, return-value, method-assign]
+    ctx.artifacts.writer = lambda *_: nullcontext(Full())  # type: ignore[assignment, method-assign]
     command = f"echo up; sleep 307; : {tmp_path}"
     with pytest.raises(OSError, match="No space left"):
         Command(**any_host, command=command, stdout="artifact").run(ctx)

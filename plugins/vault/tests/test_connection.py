@@ -25,6 +25,7 @@ from pydantic import SecretStr, ValidationError
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
+from rota_vault.client import _login
 from rota_vault.secret_paths import List, Read
 from tests.lab import vaultseed
 from tests.lab.certificates import Certificate, CertificateAuthority, ServerTls
@@ -141,6 +142,9 @@ def test_the_token_of_a_pod_is_read_from_its_file(ctx: RecordedContext, bank: Ba
     with pytest.raises(TaskFailed, match=r"the token in `.*nothing` cannot be read") as failure:
         Read(url=bank.vault.url, kubernetes={"role": "a", "token_file": tmp_path / "nothing"}, path="a").run(ctx)
     assert failure.value.retryable is False
+    (tmp_path / "token").write_text("signed by the cluster\n")
+    pod = Read(url=bank.vault.url, kubernetes={"role": "a", "token_file": tmp_path / "token"}, path="a")
+    assert _login(pod) == ("auth/kubernetes/login", {"role": "a", "jwt": "signed by the cluster"})
 
 
 def test_wrong_credentials_are_not_worth_a_retry_and_not_shown(ctx: RecordedContext, bank: Bank) -> None:

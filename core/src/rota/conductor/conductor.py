@@ -38,6 +38,7 @@ from rota.conductor.ownership import LeaseLost, Ownership, mended_by_waiting
 from rota.conductor.rebuilding import Rebuilding
 from rota.conductor.recovery import Recovery
 from rota.conductor.revisions import Revisions
+from rota.conductor.secret_leases import SecretLeases
 from rota.conductor.workers import RETIRED, Workers
 from rota.errors import RotaError, StoreError
 from rota.executions.clients import close_clients
@@ -95,6 +96,7 @@ class Conductor:
         self.lifecycle.ended = self._execution_ended
         self.driver.attach(self.iterations, self.locking, self.lifecycle)
         self.controls = Controls(self)
+        self.leases = SecretLeases(self)
         self.abandoned = 0
         self.evaluating: set[Evaluation] = set()
         self.failure: BaseException | None = None
@@ -170,6 +172,8 @@ class Conductor:
     def stop(self, drain: float | None = None) -> None:
         """Start nothing more, wait up to `drain` seconds for what runs, hand the rest over, and end."""
         self.draining.drain(self.resources.settings.drain_timeout.total_seconds() if drain is None else drain)
+        if self.alive():
+            self.leases.close()
         self.ownership.closing.set()
         self._stopping.set()
         self._wake()
@@ -260,7 +264,7 @@ class Conductor:
             batch = driver.batch
             self.lines.drain(batch)
             batch.close(time.time(), self.giving_up.broken)
-            if not batch and not batch.after and not given:
+            if not (batch or batch.after or batch.promises or given):
                 return
             driver.batch = Batch()
             refused: Collection[str] = self._commit(batch, given) if batch else ()
@@ -364,7 +368,7 @@ class Conductor:
             self.ownership.renew()
             if not self.draining:
                 self._try(self.recovery.adopt_dead)
-            self._try(self.controls.renew_leases, time.time())
+            self._try(self.leases.look, time.time())
             self.lifecycle.close_idle_clients()
         if now < self._look_at:
             return
@@ -481,7 +485,7 @@ class Conductor:
         for event in events:
             event.set()
         if live.leased or live.view.secrets.leased:
-            self.controls.revoke(live.id)
+            self.leases.revoke(live.id)
 
     def _put(self, do: Callable[..., Any], *arguments: Any) -> None:
         self._inbox.put((do, arguments))

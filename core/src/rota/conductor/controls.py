@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rota.executions.models import LimitsChanged, Problem, Resumed, State
-from rota.extensions import Lease
-from rota.store import commands, leases
+from rota.store import commands
 
 if TYPE_CHECKING:
     from rota.conductor.conductor import Conductor
@@ -35,7 +33,7 @@ class Controls:
             own.driver.batch.of = live.family
             result = self._apply_one(live, row["kind"], row["payload"] or {})
             own.driver.batch.writes.append(
-                lambda conn, row=row, result=result: commands.applied(conn, row["id"], result, at=time.time())  # type: ignore[misc]
+                lambda conn, row=row, result=result: commands.applied(conn, row["id"], result, at=time.time())
             )
 
     def _apply_one(self, live: Live, kind: str, payload: dict[str, Any]) -> Any:
@@ -71,56 +69,3 @@ class Controls:
             own.lifecycle.end(live, State.CANCELLED, Problem("cancel", "it was cancelled before it began"))
         else:
             own.driver.cancel(live)
-
-    # --- leases of secrets
-
-    def renew_leases(self, now: float) -> None:
-        """Have a worker renew the secrets' leases that end soon, and revoke those of executions that are over."""
-        own = self._conductor
-        soon = now + max(30.0, 3 * own.ownership.lease)
-        ending = own.ownership.read(lambda conn: leases.expiring(conn, own.id, soon))
-        over = own.ownership.read(leases.left_over) if own.server else []
-        if ending or over:
-            _in_background(lambda: self._keep(ending, over))
-
-    def revoke(self, execution_id: str) -> None:
-        """Have the leases of an execution that has ended revoked."""
-        own = self._conductor
-        rows = own.ownership.read(lambda conn: leases.active_of(conn, execution_id))
-        if rows:
-            _in_background(lambda: self._keep([], rows))
-
-    def _keep(self, ending: list[dict[str, Any]], over: list[dict[str, Any]]) -> None:
-        own = self._conductor
-        for row in ending:
-            try:
-                renewed = self._backend(row).renew(self._lease(row))
-            except Exception as error:
-                logger.warning("the lease of secret `%s` could not be renewed: %s", row["path"], error)
-                continue
-            duration = renewed.duration.total_seconds()
-            text = own.resources.keyring.encrypt(
-                {"id": renewed.id, "duration": duration, "renewable": renewed.renewable}
-            )
-            ends = time.time() + duration
-            own.submit(lambda conn, row=row, text=text, ends=ends: leases.renewed(conn, row["id"], text, ends))  # type: ignore[misc]
-        for row in over:
-            try:
-                self._backend(row).revoke(self._lease(row))
-            except Exception as error:
-                logger.warning("the lease of secret `%s` could not be revoked: %s", row["path"], error)
-                continue
-            own.submit(lambda conn, row=row: leases.ended(conn, row["id"]))  # type: ignore[misc]
-
-    def _backend(self, row: dict[str, Any]) -> Any:
-        return self._conductor.resources.secret_backends[row["backend"]]
-
-    def _lease(self, row: dict[str, Any]) -> Lease:
-        found = self._conductor.resources.keyring.decrypt(row["lease"])
-        return Lease(found["id"], timedelta(seconds=found["duration"]), found["renewable"])
-
-
-def _in_background(do: Any) -> None:
-    import threading
-
-    threading.Thread(target=do, name="rota-leases", daemon=True).start()

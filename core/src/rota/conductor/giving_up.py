@@ -118,7 +118,7 @@ class GivingUp:
         for live in lives:
             own.let_go(live)
         for execution_id in ids:
-            own.controls.revoke(execution_id)
+            own.leases.revoke(execution_id)
 
 
 def end_executions(

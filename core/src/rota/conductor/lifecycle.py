@@ -112,6 +112,7 @@ class Lifecycle:
             return self._revisions.get(conn, number, namespace)
         found: Revision = self._driver.read(lambda conn: self._revisions.get(conn, number, namespace))
         return found
+
     def begin_again(self, live: Live, event: Any) -> None:
         """Go on with an execution that had ended: it needs a place like any other."""
         live.first_event = event

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from rota.conductor.secret_leases import lease_values
 from rota.executions.clients import ClientPool
 from rota.executions.masking import Masker
 from rota.executions.secrets import ExecutionSecrets
@@ -111,9 +112,7 @@ def trigger_names(trigger: Mapping[str, Any] | None, created_at: float, zone: tz
 
 def _recorder(execution_id: str, resources: Resources, host: LocalHost) -> Any:
     def record(backend: str, path: str, lease: Lease) -> None:
-        text = resources.keyring.encrypt(
-            {"id": lease.id, "duration": lease.duration.total_seconds(), "renewable": lease.renewable}
-        )
+        text = resources.keyring.encrypt(lease_values(lease))
         ends = time.time() + lease.duration.total_seconds()
         host.write(lambda conn: leases.add(conn, execution_id, backend, path, text, ends))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from pydantic import SecretStr
 
@@ -76,7 +77,7 @@ class ExecutionSecrets:
                 if secret.lease is not None:
                     # On record before anybody holds the secret: whoever comes after a crash can revoke it.
                     self.leased = True
-                    self._record_lease(name, path, secret.lease)
+                    self._put_on_record(name, backend, path, secret.lease)
                 return secret
         asked = ", ".join(f"`{name}`" for name in self._backends)
         raise SecretError(
@@ -85,3 +86,12 @@ class ExecutionSecrets:
             if asked
             else "no secret backend is open to this namespace: see `secrets` in rota.yaml",
         )
+
+    def _put_on_record(self, name: str, backend: SecretBackend, path: str, lease: Lease) -> None:
+        """Write the lease down; one that cannot be is revoked, for nobody would ever know of it."""
+        try:
+            self._record_lease(name, path, lease)
+        except BaseException:
+            with suppress(Exception):
+                backend.revoke(lease)
+            raise

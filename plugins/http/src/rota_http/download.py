@@ -135,14 +135,15 @@ class Download(ConnectionFields, Task):
         return Downloaded(
             artifact=writer.artifact,
             size=file.done,
-            sha256=file.digests["sha256"].hexdigest(),
+            sha256=writer.artifact.sha256,
             etag=file.headers.get("etag"),
             last_modified=file.headers.get("last-modified"),
             resumed=file.resumed,
         )
 
     def _kinds(self) -> set[str]:
-        return {"sha256", *([self.checksum.partition(":")[0]] if self.checksum else [])}
+        """Return what to compute beside the SHA-256 that every artifact has, which is known too late to refuse it."""
+        return {self.checksum.partition(":")[0]} if self.checksum else set()
 
     def _name(self, http: Session) -> str:
         from rota_http.answer import name_of_path

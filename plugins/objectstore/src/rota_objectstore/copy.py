@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import BaseModel, model_validator
-from rota import Context, Task
 
+from rota import Context, Task
 from rota_objectstore.connection_fields import StoreFields, WritingFields
 from rota_objectstore.places import ObjectUri, Place, Uri, parse_uri
 
@@ -56,8 +56,8 @@ class CopyFields(StoreFields, WritingFields):
 class Copy(CopyFields, Task):
     """Copy an object.
 
-    Within a store the server copies by itself, whatever the size; from store to store it passes through Rota in constant
-    memory, and its checksum is proved. An object that is there is never overwritten unless told.
+    Within a store the server copies by itself, whatever the size; from store to store it passes through Rota in
+    constant memory, and its checksum is proved. An object that is there is never overwritten unless told.
 
     Example:
         - id: keep

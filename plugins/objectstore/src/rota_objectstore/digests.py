@@ -70,7 +70,7 @@ class Digest:
             self._md5.update(data)
             return
         rest = memoryview(data)
-        while len(rest):
+        while rest:
             piece, rest = rest[: self._room], rest[self._room :]
             self._md5.update(piece)
             self._room -= len(piece)

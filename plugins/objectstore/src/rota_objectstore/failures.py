@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from rota import TaskFailed
-
 from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.places import Place
 
@@ -23,7 +22,11 @@ _CONNECTION = [
     (r"dns error|failed to lookup|Could not connect|Name or service", "its name is not known", None),
     (r"ConnectionRefused|Connection refused", "the connection is refused: nothing listens there", None),
     (r"Expired|certificate has expired", "its certificate has expired", False),
-    (r"InvalidCertificate|UnknownIssuer|certificate verify|CERTIFICATE_VERIFY", "its certificate is not trusted", False),
+    (
+        r"InvalidCertificate|UnknownIssuer|certificate verify|CERTIFICATE_VERIFY",
+        "its certificate is not trusted",
+        False,
+    ),
     (r"InvalidContentType|corrupt message|WRONG_VERSION|wrong version", "it does not speak TLS", False),
     (r"TimedOut|timed out|timeout", "it did not answer in time", None),
     (r"reset|closed|BrokenPipe|IncompleteMessage|UnexpectedEof|Aborted", "it broke the connection", None),
@@ -99,7 +102,9 @@ def answer_of(error: Exception) -> tuple[int, str, str]:
 def is_missing(error: Exception) -> bool:
     """Whether an error says that an object, not its bucket, is not there."""
     status, code, _ = answer_of(error)
-    return isinstance(error, FileNotFoundError) and code != "NoSuchBucket" or (status == 404 and code != "NoSuchBucket")
+    return (isinstance(error, FileNotFoundError) and code != "NoSuchBucket") or (
+        status == 404 and code != "NoSuchBucket"
+    )
 
 
 def exists_already(error: Exception) -> bool:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
-from rota import Artifact, Context, Task, TaskFailed
 
+from rota import Artifact, Context, Task, TaskFailed
 from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.places import ObjectUri, parse_uri
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, Field, model_validator
-from rota import Context, Task
 
+from rota import Context, Task
 from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.digests import plain
 from rota_objectstore.places import ObjectUri, Place, Uri, parse_uri

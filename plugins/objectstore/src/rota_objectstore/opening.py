@@ -36,7 +36,10 @@ def options_of(fields: StoreFields, place: Place, writing: WritingFields | None 
         client["allow_invalid_certificates"] = True
     if (certificates := trusted(fields)) is not None:
         client["root_certificate"] = certificates
-    own = {"s3": _s3, "gs": _gs, "az": _az}[place.scheme](fields, place, writing)
+    if place.scheme == "s3":
+        own = _s3(fields, place, writing)
+    else:
+        own = _gs(fields) if place.scheme == "gs" else _az(fields)
     own = {name: value for name, value in own.items() if value is not None}
     return {**own, "client_options": client, "retry_config": dict(_RETRIES)}
 
@@ -77,7 +80,7 @@ def _endpoint(fields: StoreFields, place: Place) -> str | None:
     return address._replace(netloc=f"{place.bucket}.{address.netloc}").geturl()
 
 
-def _gs(fields: StoreFields, place: Place, writing: WritingFields | None) -> dict[str, Any]:
+def _gs(fields: StoreFields) -> dict[str, Any]:
     return {
         "base_url": fields.endpoint,
         "service_account_key": revealed(fields.service_account),
@@ -85,7 +88,7 @@ def _gs(fields: StoreFields, place: Place, writing: WritingFields | None) -> dic
     }
 
 
-def _az(fields: StoreFields, place: Place, writing: WritingFields | None) -> dict[str, Any]:
+def _az(fields: StoreFields) -> dict[str, Any]:
     return {
         "endpoint": fields.endpoint,
         "account_name": fields.account,

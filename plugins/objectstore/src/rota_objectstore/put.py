@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
-from rota import Artifact, Context, Duration, Task, TaskFailed
 
+from rota import Artifact, Context, Duration, Task, TaskFailed
 from rota_objectstore.connection_fields import StoreFields, WritingFields
 from rota_objectstore.contents import FileContent
 from rota_objectstore.places import Place, Uri, parse_uri
@@ -72,8 +72,8 @@ class Put(StoreFields, WritingFields, Task):
     """Store a file as an object.
 
     It is sent in parts, in constant memory, and appears whole or not at all. Then its checksum is compared with what
-    the store has got. An object that is there is never overwritten unless told; one with this very content is a success.
-    An artifact that is already in the same store is copied there, without passing through Rota.
+    the store has got. An object that is there is never overwritten unless told; one with this very content is a
+    success. An artifact that is already in the same store is copied there, without passing through Rota.
 
     Example:
         - id: store
@@ -127,7 +127,7 @@ class Put(StoreFields, WritingFields, Task):
             place = parse_uri(self.uri)
             place = place.below(name) if place.is_folder else place
             stored = put(ctx, self, place, content, origin)
-        ctx.log.info(f"{stored.size} bytes are at {stored.uri}" + ("" if stored.written else ", and were before"))
+        ctx.log.info(f"{stored.size} bytes {'are' if stored.written else 'were already'} at {stored.uri}")
         ctx.metric("bytes", stored.size)
         return stored
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rota import Context, TaskFailed
-
 from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.contents import FileContent, ObjectContent, digest_of
 from rota_objectstore.copying import Wanted, copy_within, same_store
@@ -118,7 +117,8 @@ def _within(
         return None
     try:
         copied = copy_within(session, task, origin[1], place, content.size, overwrite=task.overwrite, wanted=wanted)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever stands against the short way, there is the long one
+        session.check()
         if exists_already(error) or isinstance(error, ExistsAlready):
             return session.call(lambda: same_or_raise(store, place, content))
         session.ctx.log.debug("the artifact cannot be copied within the store: it is sent", reason=_kind(error))

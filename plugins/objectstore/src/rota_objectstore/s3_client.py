@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from rota import Context
-
 from rota_objectstore.connection_fields import StoreFields, WritingFields, revealed
 
 

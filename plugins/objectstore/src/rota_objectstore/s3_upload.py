@@ -69,7 +69,10 @@ async def _in_parts(
         parts = await _send_parts(session, run, client, where, content, digest, _for_parts(arguments))
         session.check()
         finish = partial(
-            client.complete_multipart_upload, **where, MultipartUpload={"Parts": parts}, **_condition(overwrite=overwrite)
+            client.complete_multipart_upload,
+            **where,
+            MultipartUpload={"Parts": parts},
+            **_condition(overwrite=overwrite),
         )
         done = await run(finish)
     except BaseException as error:

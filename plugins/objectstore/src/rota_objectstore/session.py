@@ -7,10 +7,9 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from rota import Context, TaskFailed
-
 from rota_objectstore.connection_fields import StoreFields, WritingFields
 from rota_objectstore.failures import in_words
 from rota_objectstore.places import Place
@@ -48,7 +47,7 @@ class Session:
         A `graceful` one looks itself whether the task is cancelled (`check`), and gets a moment for that.
         """
         self.check()
-        return self._runner.run(self._watched(start, graceful=graceful))
+        return cast("T", self._runner.run(self._watched(start, graceful=graceful)))
 
     def check(self) -> None:
         """Raise TaskFailed once the task is cancelled."""

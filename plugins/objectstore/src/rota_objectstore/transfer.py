@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rota import Context, TaskFailed
-
 from rota_objectstore.contents import ObjectContent
 from rota_objectstore.copy import CopyDone, CopyFields
 from rota_objectstore.copying import Wanted, copy_within, same_store
@@ -53,9 +52,7 @@ def _copied(session: Session, task: CopyFields, store: ObjectStore, meta: Object
             )
             return _done(target.uri, sent)
         try:
-            made = copy_within(
-                session, task, source, target, meta["size"], overwrite=task.overwrite, wanted=wanted
-            )
+            made = copy_within(session, task, source, target, meta["size"], overwrite=task.overwrite, wanted=wanted)
         except Exception as error:
             if isinstance(error, ExistsAlready) or exists_already(error):
                 return _done(target.uri, session.call(lambda: same_or_raise(kept, target, content)))

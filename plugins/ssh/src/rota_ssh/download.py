@@ -17,6 +17,9 @@ from rota_ssh.connection_fields import HostFields
 from rota_ssh.endpoint import endpoint_of
 from rota_ssh.remote_files import Found, RemoteFiles, found
 
+_STEP = 1 << 20
+"""After how many bytes it says how far it is."""
+
 
 class Downloaded(BaseModel):
     """What was stored."""
@@ -97,11 +100,14 @@ class Download(HostFields, Task):
         return wanted
 
     def _store(self, ctx: Context, files: RemoteFiles, file: Found, name: str, done: int, total: int) -> Artifact:
+        told = done
         with ctx.artifacts.writer(name) as writer:
             for data in files.read(file):
                 writer.write(data)
                 done += len(data)
-                ctx.progress(done, total)
+                if done - told >= _STEP:
+                    ctx.progress(done, total)
+                    told = done
         return writer.artifact
 
     def _check(self, path: str, single: Artifact | None) -> None:

@@ -16,14 +16,12 @@ from rota import Context, TaskFailed
 from rota_ssh.connection import Connection
 from rota_ssh.failures import broken, late, lost
 from rota_ssh.giving_up import give_up
+from rota_ssh.pipelined import read_blocks
 
 if TYPE_CHECKING:
     from paramiko import SFTPAttributes, SFTPClient
 
 BLOCK = 1 << 18
-_WINDOW = 4 << 20
-"""How many bytes of a file are asked for at once: what is on its way is all that is in memory."""
-_REQUEST = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +190,14 @@ class RemoteFiles:
                 while data := source.read(BLOCK):
                     yield data
                 return
-            at = 0
-            while at < file.size:
+            left = file.size
+            for data in read_blocks(self._sftp, source, file.size):
                 if self._ctx.cancelled.is_set():
                     raise TaskFailed("it was cancelled")
-                end = min(at + _WINDOW, file.size)
-                blocks = [(start, min(_REQUEST, end - start)) for start in range(at, end, _REQUEST)]
-                data = b"".join(source.readv(blocks))
-                if len(data) != end - at:
-                    raise TaskFailed(f"`{file.path}` on `{self._connection.endpoint.address}` shrank while it was read")
+                left -= len(data)
                 yield data
-                at = end
+            if left:
+                raise TaskFailed(f"`{file.path}` on `{self._connection.endpoint.address}` shrank while it was read")
 
 
 def found(path: str, attributes: SFTPAttributes) -> Found:

@@ -1,0 +1,1 @@
+"""Flows end to end: on real servers, as a person would run them."""
