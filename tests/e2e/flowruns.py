@@ -111,6 +111,7 @@ def _path(name: str) -> Path:
 def flow_runs(bank: Bank, folder: Path) -> Iterator[FlowRuns]:
     """Open Rota on `bank` with the settings that the lab writes, and a home in `folder`."""
     bank.inventory.set_clusters(bank.clusters)
+    bank.smtp.clear()
     with Application.open(rotafile.write(bank, folder)) as app:
         app.settings.secret_key_file.parent.mkdir(parents=True, exist_ok=True)
         keyring.create(app.settings.secret_key_file)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ def write(bank: Bank, folder: Path) -> Path:
     """Write everything into `folder`, over what an earlier bank left there, and return the path of `rota.yaml`."""
     _write_secrets(bank, folder / "secrets")
     (folder / "clusters.json").write_text(json.dumps(bank.clusters, indent=2) + "\n")
+    _write_mongod(folder / "mongod")
     path = folder / "rota.yaml"
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(settings(bank, folder), sort_keys=False, width=120))
@@ -27,7 +30,7 @@ def write(bank: Bank, folder: Path) -> Path:
 def remove(folder: Path) -> None:
     """Remove what `write` made, and leave Rota's home with its history."""
     shutil.rmtree(folder / "secrets", ignore_errors=True)
-    for name in ("rota.yaml", "clusters.json"):
+    for name in ("rota.yaml", "clusters.json", "mongod"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -41,6 +44,7 @@ def settings(bank: Bank, folder: Path) -> dict[str, Any]:
         "s3_endpoint": bank.s3.url,
         "s3_region": bank.s3.region,
         "bucket": "backups",
+        "mongod": str(folder / "mongod"),
         "ssh_user": bank.fleet.user,
         "known_hosts": str(bank.fleet.known_hosts),
         "smtp": {"host": "127.0.0.1", "port": bank.smtp.port},
@@ -51,6 +55,13 @@ def settings(bank: Bank, folder: Path) -> dict[str, Any]:
         "secrets": [{"id": "lab", "type": "file", "folder": str(folder / "secrets"), "namespaces": [NAMESPACE]}],
         "namespaces": {NAMESPACE: {"variables": variables}},
     }
+
+
+def _write_mongod(path: Path) -> None:
+    """Write a program that starts a MongoDB server as `mongod --config FILE` does."""
+    argv = shlex.join([sys.executable, "-P", str(Path(__file__).with_name("mongod.py"))])
+    path.write_text(f'#!/bin/sh\nexec {argv} "$@"\n')
+    path.chmod(0o700)
 
 
 def _write_secrets(bank: Bank, folder: Path) -> None:

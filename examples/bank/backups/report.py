@@ -11,7 +11,7 @@ COLUMNS = ("key", "team", "state", "duration", "bytes", "sha256", "uri", "kept",
 
 
 def dashboard(row, at):
-    """Return the write that makes a cluster's document say how its last backup went, and which was the last good one."""
+    """Return the write that keeps how the last backup of a cluster went, and which was the last good one."""
     fields = {"at": at, "state": row["state"], "error": row["error"], "team": row["team"]}
     if row["state"] == "success":
         fields["last_success"] = {"at": at} | {name: row[name] for name in ("uri", "bytes", "sha256")}

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
+from rota_mongo import exporting, importing
 from rota_mongo.exporting import Export, count
 from rota_mongo.extended_json import json_options
 from rota_mongo.importing import Import
@@ -38,7 +39,7 @@ MIXED: list[dict[str, Any]] = [
     {"_id": ObjectId("64b000000000000000000001"), "old": datetime(1900, 1, 1, tzinfo=UTC), "d": Decimal128("1.10")},
     {"_id": "code", "code": Code("return 1"), "inner": [{"code": Code("x", {"a": 1})}], "b": Binary(b"\0\xff", 5)},
     {"_id": "nan", "nan": float("nan"), "inf": float("-inf"), "code": Code("y"), "far": DatetimeMS(1 << 55)},
-    {"_id": "dollar", "price": {"$numberOf": 1, "$date": "no date"}, "empty": {}, "list": []},
+    {"_id": "dollar", "price": {"$numberOf": 1}, "empty": {}, "list": []},
 ]
 
 
@@ -87,16 +88,16 @@ def test_a_document_comes_back_from_its_line(document: dict[str, Any], form: str
 def test_what_was_exported_is_imported_again(
     ctx: RecordedContext, orders: Where, stored: Stored, format: str, compression: str
 ) -> None:
-    stored.insert_many(MIXED[:4])
+    stored.insert_many([{name: value for name, value in one.items() if name != "far"} for one in MIXED])
     done = Export(**orders, format=format, compression=compression, extended_json="canonical").run(ctx)
     assert done.artifact is not None
     data = ctx.artifacts.read(done.artifact)
-    assert (done.documents, done.file, done.size) == (4, None, len(data))
+    assert (done.documents, done.file, done.size) == (5, None, len(data))
     assert done.sha256 == done.artifact.sha256 == hashlib.sha256(data).hexdigest()
     assert done.artifact.name == f"orders.{format}" + (".gz" if compression == "gzip" else "")
     assert len(gzip.decompress(data) if compression == "gzip" else data) == done.raw_bytes
     again = Import(**{**orders, "collection": "again"}, file=done.artifact, sha256=done.sha256).run(ctx)
-    assert (again.documents, again.inserted) == (4, 4)
+    assert (again.documents, again.inserted) == (5, 5)
     raw = [b"".join(stored.database[name].find_raw_batches(sort=[("_id", 1)])) for name in ("orders", "again")]
     assert raw[0] == raw[1]
 
@@ -181,13 +182,14 @@ def test_documents_that_are_there_fail_are_replaced_or_skipped(
         (b'[{"a": 1}]\n', "line 1 of .* is no document"),
         (b'{"a": "\xff"}\n', "line 1 of .* is not UTF-8"),
         (b"[" * 200_000, "line 1 of .* is no extended JSON"),
-        (bson.encode({"a": 1})[:-2] + b"\x01\x00", "document 1 of .* is no BSON|cannot be sent|refuses it"),
+        (bson.encode({"a": 1}).replace(b"\x10a", b"\x7ea"), "the server refuses it|is no BSON"),
         (bson.encode({"a": 1})[:-3], "is cut off in document 1"),
         (b"\0\0\0\0\0", "document 1 of .* its length is 0"),
         (b"\x05\0\0", "document 1 of .* its length is 0"),
         (gzip.compress(b'{"a": 1}\n' * 100)[:-12], "is damaged or cut off"),
         (b"\x1f\x8bnot gzip at all", "is damaged or cut off"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
 def test_a_damaged_file_is_told_by_its_place(
     ctx: RecordedContext, orders: Where, tmp_path: Path, content: bytes, why: str
@@ -215,23 +217,26 @@ def test_a_file_that_is_not_what_it_should_be_is_not_imported(
 
 
 def test_memory_does_not_grow_with_the_collection(
-    ctx: RecordedContext, orders: Where, stored: Stored, tmp_path: Path
+    ctx: RecordedContext, orders: Where, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(exporting, "_BATCH", 200)
+    monkeypatch.setattr(importing, "_BATCH", 200)
+    file = str(tmp_path / "out")
+
     def peak(documents: int) -> int:
         stored.drop()
-        for _ in range(documents // 500):
-            stored.insert_many([{"text": "x" * 4000} for _ in range(500)])
+        stored.insert_many([{"text": "x" * 2000} for _ in range(documents)])
         tracemalloc.start()
-        Export(**orders, file=str(tmp_path / "out")).run(ctx)
-        stored.drop()
-        Import(**orders, file=str(tmp_path / "out")).run(ctx)
+        Export(**orders, file=file).run(ctx)
+        Import(**{**orders, "collection": "again"}, file=file).run(ctx)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert stored.count_documents({}) == documents
+        stored.database["again"].drop()
         return most
 
-    # The larger one holds more than a batch of either, four times over.
-    assert peak(16000) < peak(4000) * 1.5
+    peak(200)  # what is loaded once
+    # Ten batches take what two take, and not five times as much.
+    assert peak(2000) < peak(400) * 1.5
 
 
 def test_an_artifact_goes_from_an_export_to_an_import_in_a_flow(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.lab.s3 import S3
 
 Fields = dict[str, Any]

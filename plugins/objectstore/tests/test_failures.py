@@ -5,21 +5,20 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.certificates import Certificate, CertificateAuthority
+from tests.lab.s3 import S3
+from tests.lab.silence import Silence
+
 from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_objectstore.get import Get
 from rota_objectstore.listing import List
 from rota_objectstore.put import Put
-
-from tests.lab.certificates import Certificate, CertificateAuthority
-from tests.lab.s3 import S3
-from tests.lab.silence import Silence
 
 Fields = dict[str, Any]
 KEYS = {"access_key": "AKIAEXAMPLE", "secret_key": "never-shown-anywhere"}
@@ -92,14 +91,12 @@ def test_silence_is_a_failure_after_the_time_given(ctx: RecordedContext, silence
 
 
 def test_a_cancel_does_not_wait_for_a_silent_server(ctx: RecordedContext, silence: Silence) -> None:
-    task = Get(uri="s3://bucket/key", endpoint=f"http://127.0.0.1:{silence.port}", allow_http=True, **KEYS)
+    silent = {"endpoint": f"http://127.0.0.1:{silence.port}", "allow_http": True, "read_timeout": "1h"}
+    task = Get(uri="s3://bucket/key", **silent, **KEYS)
     timer = threading.Timer(0.2, ctx.cancel)
     timer.start()
-    began = time.monotonic()
     with pytest.raises(TaskFailed, match="stopped"):
         task.run(ctx)
-    # The server would be waited for a minute.
-    assert time.monotonic() - began < 30
 
 
 def test_a_server_that_is_killed_in_the_middle_is_a_failure_that_may_be_tried_again(ctx: RecordedContext) -> None:
@@ -107,14 +104,13 @@ def test_a_server_that_is_killed_in_the_middle_is_a_failure_that_may_be_tried_ag
         who = own.identities["admin"]
         fields = {"endpoint": own.url, "allow_http": True, "access_key": who.access_key, "secret_key": who.secret_key}
         bucket = own.create_bucket("killed")
-        (ctx.workdir / "large").write_bytes(bytes(40 << 20))
-        ctx.progress = lambda done, total=None: own.kill() if own.running else None  # type: ignore[method-assign]
-        for overwrite in (True, False):
-            with pytest.raises(TaskFailed, match="failed:") as failure:
-                Put(**fields, uri=f"s3://{bucket}/a", file="large", overwrite=overwrite).run(ctx)
-            assert failure.value.retryable is None
-            own.restart()
-        ctx.progress = lambda done, total=None: None  # type: ignore[method-assign]
+        (ctx.workdir / "large").write_bytes(bytes(24 << 20))
+        ctx.progress = lambda *_: own.kill() if own.running else None  # type: ignore[method-assign]
+        with pytest.raises(TaskFailed, match="failed:") as failure:
+            Put(**fields, uri=f"s3://{bucket}/a", file="large", overwrite=True).run(ctx)
+        assert failure.value.retryable is None
+        own.restart()
+        ctx.progress = lambda *_: None  # type: ignore[method-assign]
         assert Put(**fields, uri=f"s3://{bucket}/a", file="large").run(ctx).written
 
 
@@ -135,11 +131,14 @@ def serve(certificate: Certificate) -> Iterator[int]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.cert, certificate.key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
     server.shutdown()

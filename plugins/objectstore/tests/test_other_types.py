@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.lab.s3 import S3
+
 from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_objectstore import copying, s3_copy
@@ -21,8 +23,6 @@ from rota_objectstore.object_created import ObjectCreated
 from rota_objectstore.presign import Presign
 from rota_objectstore.put import Put
 from rota_objectstore.sync import Sync
-
-from tests.lab.s3 import S3
 
 Fields = dict[str, Any]
 MIB = 1 << 20

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.lab.s3 import S3
+
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
 from rota_objectstore.get import Get
 from rota_objectstore.put import Put
-
-from tests.lab.s3 import S3
 
 Fields = dict[str, Any]
 MIB = 1 << 20
@@ -146,7 +146,7 @@ def test_a_cancelled_put_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (ctx.workdir / "dump").write_bytes(large)
-    monkeypatch.setattr(ctx, "progress", lambda done, total=None: ctx.cancel())
+    monkeypatch.setattr(ctx, "progress", lambda *_: ctx.cancel())
     with pytest.raises(TaskFailed, match="stopped"):
         Put(**store, uri=f"{bucket}/cancelled", file="dump", overwrite=overwrite).run(ctx)
     assert unfinished(s3, bucket) == []

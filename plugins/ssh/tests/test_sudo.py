@@ -1,4 +1,4 @@
-"""sudo, with a stand-in that asks for passwords as the real one does: tests cannot make accounts."""
+"""Commands by sudo, of which a stand-in asks for passwords as the real one does: tests cannot make accounts."""
 
 from __future__ import annotations
 

@@ -99,14 +99,6 @@ def answer_of(error: Exception) -> tuple[int, str, str]:
     )
 
 
-def is_missing(error: Exception) -> bool:
-    """Whether an error says that an object, not its bucket, is not there."""
-    status, code, _ = answer_of(error)
-    return (isinstance(error, FileNotFoundError) and code != "NoSuchBucket") or (
-        status == 404 and code != "NoSuchBucket"
-    )
-
-
 def exists_already(error: Exception) -> bool:
     """Whether an error says that a condition stood against it: something is there already."""
     if type(error).__name__ in {"AlreadyExistsError", "PreconditionError"}:

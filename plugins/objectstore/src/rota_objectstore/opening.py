@@ -36,10 +36,8 @@ def options_of(fields: StoreFields, place: Place, writing: WritingFields | None 
         client["allow_invalid_certificates"] = True
     if (certificates := trusted(fields)) is not None:
         client["root_certificate"] = certificates
-    if place.scheme == "s3":
-        own = _s3(fields, place, writing)
-    else:
-        own = _gs(fields) if place.scheme == "gs" else _az(fields)
+    kinds = {"s3": lambda: _s3(fields, place, writing), "gs": lambda: _gs(fields), "az": lambda: _az(fields)}
+    own = kinds[place.scheme]()
     own = {name: value for name, value in own.items() if value is not None}
     return {**own, "client_options": client, "retry_config": dict(_RETRIES)}
 

@@ -10,10 +10,11 @@ from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.contents import FileContent, ObjectContent, digest_of
 from rota_objectstore.copying import Wanted, copy_within, same_store
 from rota_objectstore.digests import PART
-from rota_objectstore.failures import Damaged, exists_already, in_words, is_missing
+from rota_objectstore.failures import Damaged, exists_already, in_words
 from rota_objectstore.places import Place
+from rota_objectstore.s3_upload import send_to_s3
 from rota_objectstore.session import Session, store_at
-from rota_objectstore.upload import ExistsAlready, Sent, proved, same_or_raise, send
+from rota_objectstore.upload import ExistsAlready, Sent, same_or_raise, send
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -53,7 +54,18 @@ def attributes_of(task: Put) -> dict[str, str] | None:
 def _sent(session: Session, task: Put, store: ObjectStore, place: Place, content: FileContent) -> Sent:
     large_and_careful = content.size > PART and not task.overwrite
     if place.scheme == "s3" and (task.object_lock is not None or large_and_careful):
-        return _by_boto3(session, task, store, place, content)
+        arguments = Wanted.of(task, task, task.content_type, task.metadata).arguments()
+        arguments |= task.object_lock.arguments() if task.object_lock is not None else {}
+        return send_to_s3(
+            session,
+            task,
+            store,
+            place,
+            content,
+            overwrite=task.overwrite,
+            arguments=arguments,
+            checksum=task.checksum,
+        )
     return session.call(
         lambda: send(
             session,
@@ -66,39 +78,6 @@ def _sent(session: Session, task: Put, store: ObjectStore, place: Place, content
         ),
         graceful=True,
     )
-
-
-def _by_boto3(session: Session, task: Put, store: ObjectStore, place: Place, content: FileContent) -> Sent:
-    from rota_objectstore.s3_client import s3_client
-    from rota_objectstore.s3_upload import upload
-
-    arguments = Wanted.of(task, task, task.content_type, task.metadata).arguments()
-    arguments |= task.object_lock.arguments() if task.object_lock is not None else {}
-
-    async def sent() -> Sent:
-        import obstore
-
-        if not task.overwrite and content.size > PART:
-            # What is there already is not worth sending for.
-            try:
-                await obstore.head_async(store, place.key)
-            except FileNotFoundError as error:
-                if not is_missing(error):
-                    raise
-            else:
-                return await same_or_raise(store, place, content)
-        try:
-            done, expected = await upload(
-                session, client, place, content, overwrite=task.overwrite, arguments=arguments
-            )
-        except Exception as error:
-            if task.overwrite or not exists_already(error):
-                raise
-            return await same_or_raise(store, place, content)
-        return await proved(store, place, done, expected, task.checksum)
-
-    with s3_client(session.ctx, task) as client:
-        return session.call(sent, graceful=True)
 
 
 def _within(

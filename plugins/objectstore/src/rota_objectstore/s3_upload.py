@@ -7,13 +7,58 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.contents import Content, check
 from rota_objectstore.digests import PART, Digest, part_size, plain
+from rota_objectstore.failures import exists_already
 from rota_objectstore.places import Place
+from rota_objectstore.s3_client import s3_client
 from rota_objectstore.session import Session
-from rota_objectstore.upload import AT_ONCE, Sent, checked_parts
+from rota_objectstore.upload import AT_ONCE, Checksum, Sent, checked_parts, proved, same_or_raise
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+
+def send_to_s3(
+    session: Session,
+    fields: StoreFields,
+    store: ObjectStore,
+    place: Place,
+    content: Content,
+    *,
+    overwrite: bool,
+    arguments: dict[str, Any],
+    checksum: Checksum = "auto",
+) -> Sent:
+    """Store a content at a place, as `upload.send` does. Raises ExistsAlready, Damaged, and the errors of boto3."""
+
+    async def sent() -> Sent:
+        if not overwrite and content.size > PART and await _is_there(store, place):
+            # What is there already is not worth sending for.
+            return await same_or_raise(store, place, content)
+        try:
+            done, expected = await upload(session, client, place, content, overwrite=overwrite, arguments=arguments)
+        except Exception as error:
+            if overwrite or not exists_already(error):
+                raise
+            return await same_or_raise(store, place, content)
+        return await proved(store, place, done, expected, checksum)
+
+    with s3_client(session.ctx, fields) as client:
+        return session.call(sent, graceful=True)
+
+
+async def _is_there(store: ObjectStore, place: Place) -> bool:
+    import obstore
+
+    try:
+        await obstore.head_async(store, place.key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 async def upload(

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rota import Context, TaskFailed
 from rota_objectstore.connection_fields import StoreFields, WritingFields
@@ -47,7 +47,7 @@ class Session:
         A `graceful` one looks itself whether the task is cancelled (`check`), and gets a moment for that.
         """
         self.check()
-        return cast("T", self._runner.run(self._watched(start, graceful=graceful)))
+        return self._runner.run(self._watched(start, graceful=graceful))
 
     def check(self) -> None:
         """Raise TaskFailed once the task is cancelled."""
@@ -56,7 +56,8 @@ class Session:
 
     async def _watched(self, start: Callable[[], Awaitable[T]], *, graceful: bool) -> T:
         async def awaited() -> T:
-            return await start()
+            result: T = await start()
+            return result
 
         self._graceful = graceful
         task = self._current = asyncio.ensure_future(awaited())

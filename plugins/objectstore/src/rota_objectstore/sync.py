@@ -140,7 +140,7 @@ class Sync(StoreFields, WritingFields, Task):
         there: dict[str, ObjectMeta],
         here: dict[str, ObjectMeta],
     ) -> Difference:
-        for name, meta in there.items():
+        for name, meta in sorted(there.items()):
             if name in here and await self._same(one, other, meta, here[name]):
                 found.unchanged += 1
             else:

@@ -8,9 +8,11 @@ from rota import Context, TaskFailed
 from rota_objectstore.contents import ObjectContent
 from rota_objectstore.copy import CopyDone, CopyFields
 from rota_objectstore.copying import Wanted, copy_within, same_store
-from rota_objectstore.digests import plain
+from rota_objectstore.digests import PART, plain
 from rota_objectstore.failures import Damaged, exists_already, in_words
+from rota_objectstore.places import Place
 from rota_objectstore.putting import exists
+from rota_objectstore.s3_upload import send_to_s3
 from rota_objectstore.session import Session, store_at
 from rota_objectstore.upload import ExistsAlready, Sent, same_or_raise, send
 
@@ -45,11 +47,7 @@ def _copied(session: Session, task: CopyFields, store: ObjectStore, meta: Object
     content = ObjectContent(store, source.key, meta["size"])
     with store_at(session.ctx, task, target, task) as kept:
         if not same_store(task.source_store or task, source, task, target, wanted):
-            attributes = {"Storage-Class": task.storage_class} if task.storage_class else None
-            sent = session.call(
-                lambda: send(session, kept, target, content, overwrite=task.overwrite, attributes=attributes),
-                graceful=True,
-            )
+            sent = _sent(session, task, kept, target, content)
             return _done(target.uri, sent)
         try:
             made = copy_within(session, task, source, target, meta["size"], overwrite=task.overwrite, wanted=wanted)
@@ -60,6 +58,16 @@ def _copied(session: Session, task: CopyFields, store: ObjectStore, meta: Object
     if made.size != meta["size"]:
         raise Damaged(f"the copy has {made.size} bytes instead of {meta['size']}")
     return CopyDone(uri=target.uri, size=made.size, etag=made.etag, version=made.version, sha256=None, written=True)
+
+
+def _sent(session: Session, task: CopyFields, store: ObjectStore, target: Place, content: ObjectContent) -> Sent:
+    if target.scheme == "s3" and content.size > PART and not task.overwrite:
+        wanted = Wanted.of(task, task).arguments()
+        return send_to_s3(session, task, store, target, content, overwrite=False, arguments=wanted)
+    attributes = {"Storage-Class": task.storage_class} if task.storage_class else None
+    return session.call(
+        lambda: send(session, store, target, content, overwrite=task.overwrite, attributes=attributes), graceful=True
+    )
 
 
 def _done(uri: str, sent: Sent) -> CopyDone:
