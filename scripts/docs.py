@@ -20,7 +20,8 @@ def language() -> Lines:
     """The keys of the language, and the core's own types."""
     from rota.flows import inputs, models, triggers
 
-    yield from _title("Language reference", "Every key of a flow. How values, scopes and fleets behave: [the language](../language.md).")
+    about = "Every key of a flow. How values, scopes and fleets behave: [the language](../language.md)."
+    yield from _title("Language reference", about)
     yield from _model("Flow", models.Flow)
     yield from _model("Keys of every task", models.Step)
     yield from _model("Keys of every scope", models.Scope, without=models.Step)
@@ -71,7 +72,8 @@ def settings() -> Lines:
     from rota.settings import Settings
     from rota.settings import models as parts
 
-    yield from _title("Settings", "The keys of `rota.yaml`. A key of a plain value is also a variable: `ROTA_WORKERS=8`.")
+    about = "The keys of `rota.yaml`. A key of a plain value is also a variable: `ROTA_WORKERS=8`."
+    yield from _title("Settings", about)
     yield f"{_summary(Settings)}\n"
     yield from _table(Settings)
     for title, cls in _named(parts, "SecretSettings", "SinkSettings", "ArtifactSettings", "NamespaceSettings"):

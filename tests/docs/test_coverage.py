@@ -41,12 +41,10 @@ def test_every_finding_is_documented() -> None:
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    missing = []
-    for page in pages():
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            if not (page.parent / target).exists():
-                missing.append(f"{page.relative_to(ROOT)}: {target}")
-    assert missing == []
+    links = [
+        (page, target) for page in pages() for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    ]
+    assert [f"{page}: {target}" for page, target in links if not (page.parent / target).exists()] == []
 
 
 def test_every_page_is_reached_from_the_index() -> None:

@@ -60,7 +60,7 @@ def serving(app: Application) -> Iterator[None]:
     def serve() -> None:
         try:
             app.serve(stop)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - told after the block
             failures.append(error)
 
     thread = threading.Thread(target=serve)
@@ -97,8 +97,8 @@ def test_a_server_runs_what_another_process_starts_and_the_services_of_plugins(a
     with Application(app.settings, Plugins()) as client:
         with serving(app):
             assert plugin["served"].wait(10)  # type: ignore[attr-defined]
-            id = client.executions.start("demo", "greet", {})
-            row = client.executions.wait(id, timeout=20)
+            execution = client.executions.start("demo", "greet", {})
+            row = client.executions.wait(execution, timeout=20)
         assert row is not None
         assert row["state"] == "success"
     assert plugin["stopped"].is_set()  # type: ignore[attr-defined]
@@ -107,8 +107,8 @@ def test_a_server_runs_what_another_process_starts_and_the_services_of_plugins(a
 
 def test_plugins_hear_each_state_once_even_from_a_listener_that_fails(app: Application) -> None:
     plugin = module_of(app)
-    id = app.executions.start("demo", "greet", {}, here=True)
-    app.executions.wait(id, timeout=20)
+    execution = app.executions.start("demo", "greet", {}, here=True)
+    app.executions.wait(execution, timeout=20)
     announcer = Announcer(app)
     assert announcer.announce() > 0
     assert announcer.announce() == 0

@@ -91,8 +91,7 @@ class GivingUp:
     def family(self, family: str, problem: Problem) -> None:
         """End an execution and the subflows it waits for, whether they are in memory or only in rows."""
         own = self._conductor
-        hint = f"`rota executions restart {family}` goes on with it"
-        own.ownership.report(f"execution {family} has failed: {problem.message}; {hint}")
+        report(family, problem)
         for future in without(own.driver.batch, family, own.family_of):
             future.set_exception(RotaError(problem.message))
         lives = [live for live in own.driver.lives.values() if live.family == family]
@@ -119,6 +118,12 @@ class GivingUp:
             own.let_go(live)
         for execution_id in ids:
             own.leases.revoke(execution_id)
+
+
+def report(execution_id: str, problem: Problem) -> None:
+    """Say on the log that an execution has been given up, and what to do about it."""
+    hint = f"`rota executions restart {execution_id}` goes on with it"
+    logger.error("execution %s has failed: %s; %s", execution_id, problem.message, hint)
 
 
 def end_executions(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 logger = logging.getLogger("rota.conductor")
+MARGIN = 5
+"""How many margins a lease has: what clocks and slow machines may be wrong by."""
 LONGEST_WAIT = 2.0
 """Seconds between two tries while the store refuses."""
 SAY_AGAIN = 30.0
@@ -46,7 +48,7 @@ class Ownership:
         self.epoch = 1
         self.batch = 0
         self.lease = lease
-        self.margin = lease / 5
+        self.margin = lease / MARGIN
         self.closing = threading.Event()
         """Set when nobody waits any more for a store that refuses."""
         self._store = store

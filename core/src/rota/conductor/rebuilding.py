@@ -140,6 +140,7 @@ class Rebuilding:
         """Go on with an execution that has ended, at what did not succeed."""
         own, root = self._conductor, live.root
         assert root is not None
+        own.driver.progress(live)
         live.run += 1
         live.ended_at, live.problem = None, None
         states, todo = own.ownership.read(lambda conn: _to_do(conn, root, targets))

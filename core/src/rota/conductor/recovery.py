@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor import failpoints
-from rota.conductor.giving_up import end_executions
+from rota.conductor.giving_up import end_executions, report
 from rota.conductor.locking import tell_of_locks
-from rota.conductor.ownership import LeaseLost, mended_by_waiting
+from rota.conductor.ownership import MARGIN, LeaseLost, mended_by_waiting
 from rota.errors import PluginError, RotaError, StoreError
 from rota.executions.models import Problem
 from rota.store import Connection, Store, conductors, executions, locks
@@ -80,7 +80,7 @@ class Recovery:
         own.ownership.commit(adopt)
         own.ownership.look_again()
         failpoints.hit("adoption.after_commit")
-        self._take_all(taken)
+        self._take_all(self._sound(taken))
         failpoints.hit("adoption.loaded")
 
     def _for_us(self, rows: Iterable[Row]) -> list[Row]:
@@ -145,12 +145,21 @@ class Recovery:
                 self._end(members, ORPHANED)
             elif root["mode"] == "local":
                 own.giving_up.family(family, DIED)
-            elif root["adoptions"] >= ADOPTIONS:
-                message = f"it was taken over {root['adoptions']} times without progress"
-                own.giving_up.family(family, Problem("poison", message))
             else:
                 self._take(root)
                 self._end([row for row in members if not self._is_known(row)], ORPHANED)
+
+    def _sound(self, rows: list[Row]) -> list[Row]:
+        """Give up the families that were taken over too often, and return the rest."""
+        poison = {
+            row["id"]: row["adoptions"]
+            for row in rows
+            if row["root_id"] == row["id"] and row["mode"] == "server" and row["adoptions"] >= ADOPTIONS
+        }
+        for family, times in poison.items():
+            problem = Problem("poison", f"it was taken over {times} times without progress")
+            self._conductor.giving_up.family(family, problem)
+        return [row for row in rows if row["root_id"] not in poison]
 
     def _is_known(self, row: Row) -> bool:
         own = self._conductor
@@ -180,30 +189,40 @@ class Recovery:
             )
 
 
-def bury(store: Store, margin: float) -> list[Row]:
-    """Mark what `rota run` processes that have died left behind: lost, and failed. Return the executions.
+def bury(store: Store, lease: float) -> None:
+    """Mark what `rota run` processes that have died left behind: lost, and failed; and say so on the log.
 
-    For processes without a conductor of their own, before they write. `margin` is that of the lease, in seconds.
+    For processes without a conductor of their own, before they write. `lease` is how long leases are, in seconds.
     """
-    found: list[Row] = []
     with store.read() as conn:
-        suspects = conductors.expired(conn, margin)
+        suspects = [
+            id for id in conductors.expired(conn, lease / MARGIN) if any(map(_is_local, executions.of_owner(conn, id)))
+        ]
     for dead in suspects:
         presence = claim(store.path, dead) if store.path is not None else None
         if store.path is not None and presence is None:
             continue
         try:
-            with store.write() as conn:
-                rows = [row for row in executions.of_owner(conn, dead) if row["mode"] == "local"]
-                ids = [row["id"] for row in rows]
-                if rows and conductors.adopt(conn, dead, dead, ids, margin=margin) is not None:
-                    end_executions(conn, store, rows, DIED)
-                    conductors.forget(conn)
-                    found += rows
+            _bury(store, dead, lease / MARGIN)
         finally:
             if presence is not None:
                 presence.release()
-    return found
+
+
+def _bury(store: Store, dead: str, margin: float) -> None:
+    with store.write() as conn:
+        rows = [row for row in executions.of_owner(conn, dead) if _is_local(row)]
+        if not rows or conductors.adopt(conn, dead, dead, [row["id"] for row in rows], margin=margin) is None:
+            return
+        end_executions(conn, store, rows, DIED)
+        conductors.forget(conn)
+    for row in rows:
+        if row["root_id"] == row["id"]:
+            report(row["id"], DIED)
+
+
+def _is_local(row: Row) -> bool:
+    return bool(row["mode"] == "local")
 
 
 def living_servers(store: Store) -> list[Row]:

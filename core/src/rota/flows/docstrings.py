@@ -10,6 +10,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -41,7 +42,7 @@ def _fill(model: type[BaseModel]) -> None:
     for base in reversed(model.__mro__):
         if issubclass(base, BaseModel) and base is not BaseModel:
             for name, text in _docstrings(base).items():
-                if name in model.model_fields and base.__dict__.get("__annotations__", {}).get(name) is not None:
+                if name in model.model_fields and name in inspect.get_annotations(base):
                     model.model_fields[name].description = text
 
 
@@ -52,7 +53,7 @@ def _docstrings(cls: type[BaseModel]) -> dict[str, str]:
         return {}  # a class without a source, made by a program
     body = tree.body[0].body if tree.body and isinstance(tree.body[0], ast.ClassDef) else []
     found = {}
-    for field, text in zip(body, body[1:], strict=False):
+    for field, text in pairwise(body):
         if (
             isinstance(field, ast.AnnAssign)
             and isinstance(field.target, ast.Name)

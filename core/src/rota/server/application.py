@@ -68,6 +68,15 @@ class Application:
         return open_store(self.settings.store, durability=self.settings.durability)
 
     @cached_property
+    def writable(self) -> Store:
+        """The store, for those who write: first, what `rota run` processes that have died left is marked as lost."""
+        if self._conductor is None:  # a conductor does so itself
+            from rota.conductor.recovery import bury
+
+            bury(self.store, self.settings.lease.total_seconds())
+        return self.store
+
+    @cached_property
     def resources(self) -> Resources:
         """What executions run with."""
         from rota.conductor.resources import Resources
@@ -135,11 +144,12 @@ class Application:
             conductor.hurry()
 
     def close(self, drain: float | None = 0) -> None:
-        """Stop the conductor, waiting up to `drain` seconds for what runs (None: `drain_timeout`), and close the store."""
+        """Stop the conductor and close the store; `drain` seconds are left to what runs (None: `drain_timeout`)."""
         conductor = self._conductor
         if conductor is not None:
             conductor.stop(drain)
             self._conductor = None
+        self.__dict__.pop("writable", None)
         store = self.__dict__.pop("store", None)
         if store is not None:
             store.close()

@@ -119,7 +119,7 @@ class Executions:
             row = execution_row(
                 self._resources, revision, inputs, mode=mode, labels=labels, trigger=trigger, author=author
             )
-            with self._app.store.write() as conn:
+            with self._app.writable.write() as conn:
                 executions.insert(conn, row)
                 self._app.store.notify(conn, "executions")
             return str(row["id"])
@@ -361,11 +361,12 @@ class Executions:
         return bool(living_servers(self._app.store))
 
     def _command(self, id: str, kind: str, payload: Any, author: str) -> None:
+        store = self._app.writable
         row = self.get(id)
         if row["state"] in ENDED:
             raise Conflict(f"execution {row['id']} has ended already: {row['state']}")
-        with self._app.store.write() as conn:
+        with store.write() as conn:
             commands.add(conn, row["id"], kind, payload, author=author, at=time.time())
-            self._app.store.notify(conn, "commands")
+            store.notify(conn, "commands")
         if self._app.running is not None:
             self._app.running.look()

@@ -27,7 +27,7 @@ class Flows:
         """Make a flow the newest revision of itself, unless it is that already. Check it before."""
         where = namespace or loaded.flow.namespace or "default"
         content = {file.name: file.content for file in loaded.files}
-        with self._app.store.write() as conn:
+        with self._app.writable.write() as conn:
             found = flows.deploy(conn, where, loaded.flow.id, loaded.source, content, author=author, at=time.time())
             self._app.store.notify(conn, "flows")
         return found
@@ -59,6 +59,6 @@ class Flows:
 
     def delete(self, namespace: str, flow: str) -> None:
         """Delete a flow: nothing starts it any more; its executions stay. Raises NotFound."""
-        with self._app.store.write() as conn:
+        with self._app.writable.write() as conn:
             if not flows.delete(conn, namespace, flow, at=time.time()):
                 raise NotFound(f"there is no flow `{namespace}/{flow}`", hint="`rota flows list` shows them")

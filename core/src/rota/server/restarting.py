@@ -37,7 +37,7 @@ def plan(app: Application, id: str, targets: Sequence[str] | None) -> Row:
         found["again" if again else "runs"].append(f"{path}/{node}" if path else node)
     for run in runs:
         prepared = revision.prepared.get(run["node"])
-        if run["state"] == "lost" and prepared is not None and not prepared.known_idempotent:
+        if run["state"] == "lost" and prepared is not None and not prepared.may_run_again:
             found["lost"].append(f"{run['path']}/{run['node']}" if run["path"] else run["node"])
     return found
 
@@ -46,6 +46,7 @@ def restart(
     app: Application, id: str, targets: Sequence[str] | None, *, run_lost: bool, revision: str | None, author: str
 ) -> str:
     """Go on with an execution that has ended; see `Executions.restart`."""
+    _ = app.writable  # marks what a process that died has left, which may be this execution
     row = app.executions.get(id)
     if row["state"] not in ENDED:
         raise Conflict(f"execution {id} has not ended: it is {row['state']}", hint="cancel it first, or wait")
@@ -86,7 +87,7 @@ def _restart_here(app: Application, id: str, targets: list[str] | None) -> None:
 def _leave_to_server(app: Application, row: Row, payload: Row, author: str) -> None:
     """Make the execution one that a server takes, with the command that it then finds."""
     now = time.time()
-    with app.store.write() as conn:
+    with app.writable.write() as conn:
         commands.add(conn, row["id"], "restart", payload, author=author, at=now)
         executions.update(conn, row["id"], state="created", ended_at=None, owner=None)
         outbox.add(conn, [{"execution_id": row["id"], "run": row["run"] + 1, "state": "created", "created_at": now}])
@@ -120,7 +121,7 @@ def _take_latest(app: Application, row: Row) -> None:
             f"the latest revision has no task `{gone[0]}` any more, which has succeeded in this execution",
             hint="restart with the same revision, or replay",
         )
-    with app.store.write() as conn:
+    with app.writable.write() as conn:
         executions.update(conn, row["id"], revision_id=found["revision_id"])
 
 

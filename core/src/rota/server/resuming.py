@@ -50,7 +50,7 @@ def resume(
     elif inputs:
         raise UsageError(f"`{run['node']}` takes no inputs: it waits for a yes or no")
     payload = {"path": run["path"], "node": run["node"], "inputs": answers, "reject": reject}
-    with app.store.write() as conn:
+    with app.writable.write() as conn:
         commands.add(conn, id, "resume", payload, author=author, at=time.time())
         app.store.notify(conn, "commands")
     if app.running is not None:

@@ -34,13 +34,13 @@ class Values:
     def set(self, namespace: str, key: str, value: Any, *, ttl: timedelta | None = None) -> None:
         """Store a JSON value, for `ttl` or for good."""
         now = time.time()
-        with self._app.store.write() as conn:
+        with self._app.writable.write() as conn:
             expires = None if ttl is None else now + ttl.total_seconds()
             kv.put(conn, namespace, key, value, at=now, expires_at=expires)
 
     def delete(self, namespace: str, key: str) -> None:
         """Remove a key. Raises NotFound."""
-        with self._app.store.write() as conn:
+        with self._app.writable.write() as conn:
             if not kv.delete(conn, namespace, key, at=time.time()):
                 raise NotFound(f"there is no key `{key}` in namespace `{namespace}`")
 
@@ -65,7 +65,7 @@ class Locks:
         """Take a lock away from its holder by hand, and give it to the next. Raises NotFound."""
         from rota.store import commands
 
-        with self._app.store.write() as conn:
+        with self._app.writable.write() as conn:
             if not any(row["id"] == id for row in locks.page(conn, limit=1_000_000)):
                 raise NotFound(f"there is no lock request {id}", hint="`rota locks list` shows them")
             for row in locks.release_ids(conn, [id], at=time.time()):
