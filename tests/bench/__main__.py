@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from importlib import import_module
@@ -31,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    print(
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: what is not Rota's makes it slower", file=sys.stderr
+    )
     results, good = _run(options.names or list(BENCHMARKS), options.store or list(NAMES))
     if options.json:
         print(as_json(results))

@@ -26,7 +26,9 @@ def run(setup: Setup) -> Iterator[Result]:
         flow = home / "one.yaml"
         flow.write_text("id: one\ntasks:\n  - {id: hello, type: log, message: hello}\n")
         shown, bare = best(
-            lambda: _process([*rota, "--help"], home), lambda: _process([sys.executable, "-c", "import click"], home), rounds=5
+            lambda: _process([*rota, "--help"], home),
+            lambda: _process([sys.executable, "-c", "import click"], home),
+            rounds=5,
         )
         yield Result("rota --help", "cold", "s", shown, bare, HELP_AIM, less=True)
         ran, bare = best(

@@ -134,7 +134,9 @@ def lines(setup: Setup, count: int, *, at_once: int = 5000) -> float:
     with table(setup) as store:
         began = time.perf_counter()
         for first in range(0, count, at_once):
-            store.write([("e", "", str(number), f"line {number} of a log", 0.0) for number in range(first, first + at_once)])
+            store.write(
+                [("e", "", str(number), f"line {number} of a log", 0.0) for number in range(first, first + at_once)]
+            )
         return time.perf_counter() - began
 
 

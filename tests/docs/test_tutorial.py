@@ -26,7 +26,7 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         "PYTHONPATH": str(folder / "installed"),
     }
     return subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=90
+        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=90, check=False
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rota.errors import Finding
 from rota.flows.checker import check
-from rota.flows.loader import load_flow
+from rota.flows.loader import LoadedFlow, load_flow
 from rota.server.application import Application
-from rota.store import keyring
 from rota.store.artifacts import TaskArtifacts
 from tests.lab import rotafile
 from tests.lab.bank import Bank
@@ -41,9 +41,21 @@ class Ran:
 class FlowRuns:
     """The flows of `examples/bank` by name; `run` and `restart` end when the execution has ended."""
 
-    def __init__(self, bank: Bank, app: Application) -> None:
+    def __init__(self, bank: Bank, app: Application, settings: Path) -> None:
         self.bank = bank
         self.app = app
+        self.settings = settings
+
+    def flow(self, name: str) -> LoadedFlow:
+        """Return a flow as it is in its file."""
+        return load_flow(_path(name))
+
+    def wait_for(self, what: Callable[[], bool]) -> None:
+        """Return once `what` is true, which must be within 30 seconds."""
+        limit = time.monotonic() + 30
+        while not what():
+            assert time.monotonic() < limit, "it did not come"
+            time.sleep(0.005)
 
     def findings(self, name: str) -> list[Finding]:
         """Return what `rota check` says about a flow."""
@@ -51,11 +63,15 @@ class FlowRuns:
 
     def run(self, name: str, inputs: Mapping[str, Any] | None = None) -> Ran:
         """Run a flow to its end, within 60 seconds."""
-        return self._ended(self.app.executions.run_file(load_flow(_path(name)), inputs or {}))
+        return self.run_loaded(self.flow(name), inputs)
 
-    def restart(self, execution: str) -> Ran:
+    def run_loaded(self, flow: LoadedFlow, inputs: Mapping[str, Any] | None = None) -> Ran:
+        """Run a flow that is in no file, in the same way."""
+        return self._ended(self.app.executions.run_file(flow, inputs or {}))
+
+    def restart(self, execution: str, *, run_lost: bool = False) -> Ran:
         """Go on with an execution at what did not succeed, to its end, within 60 seconds."""
-        self.app.executions.restart(execution)
+        self.app.executions.restart(execution, run_lost=run_lost)
         return self._ended(execution)
 
     def states(self, execution: str) -> dict[str, str]:
@@ -112,10 +128,9 @@ def flow_runs(bank: Bank, folder: Path) -> Iterator[FlowRuns]:
     """Open Rota on `bank` with the settings that the lab writes, and a home in `folder`."""
     bank.inventory.set_clusters(bank.clusters)
     bank.smtp.clear()
-    with Application.open(rotafile.write(bank, folder)) as app:
-        app.settings.secret_key_file.parent.mkdir(parents=True, exist_ok=True)
-        keyring.create(app.settings.secret_key_file)
-        runs = FlowRuns(bank, app)
+    settings = rotafile.write(bank, folder)
+    with Application.open(settings) as app:
+        runs = FlowRuns(bank, app, settings)
         with runs.mongodb() as client:
             for name in set(client.list_database_names()).difference(KEPT):
                 client.drop_database(name)

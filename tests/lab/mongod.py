@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -22,30 +21,32 @@ def main() -> int:
     options = parser.parse_args()
     config = yaml.safe_load(options.config.read_text())
     if options.serve:
-        return _serve(config)
+        _serve(config)
     argv = [sys.executable, "-P", __file__, "--config", str(options.config), "--serve"]
-    log = Path(config["systemLog"]["path"]).open("ab")
-    with log, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                               start_new_session=True) as server:  # fmt: skip
-        assert server.stdout is not None
-        if server.stdout.readline() == b"ready\n":
-            print(f"child process started successfully, forked process: {server.pid}")
-            os._exit(0)
+    with Path(config["systemLog"]["path"]).open("ab") as log:
+        server = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+    assert server.stdout is not None
+    if server.stdout.readline() == b"ready\n":
+        print(f"child process started successfully, forked process: {server.pid}")
+        return 0
     print(f"ERROR: child process failed, see {config['systemLog']['path']}", file=sys.stderr)
     return 1
 
 
-def _serve(config: dict[str, Any]) -> int:
+def _serve(config: dict[str, Any]) -> NoReturn:
     from secantus import SecantusDBServer
 
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    # Blocked before the server's threads start, so that none of them gets it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     storage = config["storage"]["dbPath"]
-    with SecantusDBServer(port=config["net"]["port"], storage_path=storage, cache_size="8M"):
-        Path(config["processManagement"]["pidFilePath"]).write_text(f"{os.getpid()}\n")
-        os.write(1, b"ready\n")
-        stop.wait()
-    return 0
+    SecantusDBServer(port=config["net"]["port"], storage_path=storage, cache_size="8M").start()
+    Path(config["processManagement"]["pidFilePath"]).write_text(f"{os.getpid()}\n")
+    os.write(1, b"ready\n")
+    signal.sigwait([signal.SIGTERM])
+    # Its orderly end takes seconds; what was written is in its journal.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from rota.store import keyring
 from tests.lab.bank import Bank
 
 NAMESPACE = "bank"
@@ -21,6 +22,7 @@ def write(bank: Bank, folder: Path) -> Path:
     _write_secrets(bank, folder / "secrets")
     (folder / "clusters.json").write_text(json.dumps(bank.clusters, indent=2) + "\n")
     _write_mongod(folder / "mongod")
+    keyring.create(folder / "home" / "secret.key")
     path = folder / "rota.yaml"
     path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(settings(bank, folder), sort_keys=False, width=120))

@@ -107,8 +107,8 @@ def test_a_server_that_dies_is_out_of_reach_and_found_again() -> None:
         with pytest.raises(StoreBusy, match="out of reach") as caught:
             _write_around(store, server.kill)
         assert not caught.value.doubtful
-        with pytest.raises(StoreBusy), store.read():
-            pass
+        with pytest.raises(StoreBusy), store.read() as conn:
+            kv.keys(conn, "a", at=1)
         server.restart()
         with store.write() as conn:
             assert kv.keys(conn, "a", at=1) == []

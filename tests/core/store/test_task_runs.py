@@ -13,6 +13,20 @@ from tests.core.store.rows import execution, task_run
 ID = execution(1)["id"]
 
 
+def test_lines_are_rows_without_their_names(store: Store) -> None:
+    first = (ID, "", "a", "log", "running", 1, 1, "", None, '{"left":[1]}', None, "1.0", 5.0, None)
+    last = (ID, "", "a", "log", "failed", 1, 1, "", '{"type":"E"}', None, "[1]", None, None, 6.0)
+    with store.write() as conn:
+        task_runs.save_lines(conn, [])
+        task_runs.save_lines(conn, [first])
+    with store.write() as conn:
+        task_runs.save_lines(conn, [last])
+    with store.read() as conn:
+        found = task_runs.get(conn, ID, "", "a") or {}
+    assert (found["state"], found["problem"], found["data"], found["output"]) == ("failed", {"type": "E"}, None, "[1]")
+    assert (found["plugin"], found["started_at"], found["ended_at"]) == ("1.0", 5.0, 6.0)
+
+
 def test_a_task_run_is_inserted_then_replaced_and_keeps_its_output(store: Store) -> None:
     with store.write() as conn:
         task_runs.save(conn, [task_run("a", output='{"x":1}', data={"left": [[0, 3]]}), task_run("b")])

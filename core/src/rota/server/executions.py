@@ -83,12 +83,12 @@ class Executions:
         from rota.store import flows
 
         with self._app.store.read() as conn:
-            found = flows.get(conn, namespace, flow)
-        if found is None:
+            revision = flows.newest(conn, namespace, flow)
+        if revision is None:
             raise NotFound(f"there is no flow `{namespace}/{flow}`", hint="`rota flows list` shows them")
         local = here or self._app.running is not None
         return self._start(
-            found["revision_id"],
+            revision,
             namespace,
             inputs,
             mode="server" if not here or (self._app.running and self._app.running.server) else "local",

@@ -36,7 +36,7 @@ class Maintenance:
         return count
 
     def migrate(self) -> tuple[str | None, str]:
-        """Bring the schema up to date; return the revisions before (None: there was none) and after. Raises StoreError."""
+        """Bring the schema up to date; return the revisions before (or None) and after. Raises StoreError."""
         from rota.store.migrate import migrate
 
         return migrate(self._app.settings.store)

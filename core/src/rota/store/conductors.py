@@ -174,9 +174,7 @@ def leave(conn: sa.Connection, conductor_id: str) -> None:
 def release(conn: sa.Connection, dead: str) -> None:
     """Leave what is left of a dead conductor's executions to servers that can run them."""
     conn.execute(
-        sa.update(executions)
-        .where(_e.owner == dead, _e.ended_at.is_(None), _e.mode == "server")
-        .values(owner=None)
+        sa.update(executions).where(_e.owner == dead, _e.ended_at.is_(None), _e.mode == "server").values(owner=None)
     )
 
 

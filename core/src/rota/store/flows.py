@@ -17,6 +17,9 @@ from rota.store.executions import within
 from rota.store.tables import files, flows, revisions
 
 _f, _r = flows.c, revisions.c
+_NEWEST = sa.select(_f.revision_id).where(
+    _f.namespace == sa.bindparam("namespace"), _f.id == sa.bindparam("flow"), _f.deleted_at.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ def get(conn: sa.Connection, namespace: str, flow: str, *, deleted: bool = False
     """Return a flow with its newest revision's `source, files, author, checksum`, or None."""
     row = conn.execute(_newest(deleted), {"namespace": namespace, "flow": flow}).one_or_none()
     return None if row is None else row._asdict()
+
+
+def newest(conn: sa.Connection, namespace: str, flow: str) -> int | None:
+    """Return the id of a flow's newest revision, or None: all that whatever starts an execution has to ask."""
+    found: int | None = conn.execute(_NEWEST, {"namespace": namespace, "flow": flow}).scalar()
+    return found
 
 
 def page(
@@ -160,7 +169,7 @@ def _with_revision(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 @cache
 def _newest(deleted: bool) -> sa.Select[Any]:
-    """Return the statement of `get`, built once: whatever starts an execution asks it."""
+    """Return the statement of `get`, built once."""
     named = (_f.namespace == sa.bindparam("namespace"), _f.id == sa.bindparam("flow"))
     statement = _with_revision(_r.source).where(*named)
     return statement if deleted else statement.where(_f.deleted_at.is_(None))

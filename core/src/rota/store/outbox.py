@@ -13,9 +13,13 @@ from rota.store.tables import cursors, outbox
 _o = outbox.c
 _COLUMNS = ("execution_id", "run", "state", "created_at")
 _INSERT = Bulk(outbox, columns=_COLUMNS)
-_INSERT_POSTGRES = sa.insert(outbox).inline().values(
-    transaction_id=sa.literal_column("pg_current_xact_id()::text::bigint"),
-    **{name: sa.bindparam(name) for name in _COLUMNS},
+_INSERT_POSTGRES = (
+    sa.insert(outbox)
+    .inline()
+    .values(
+        transaction_id=sa.literal_column("pg_current_xact_id()::text::bigint"),
+        **{name: sa.bindparam(name) for name in _COLUMNS},
+    )
 )
 _ORDER = (_o.transaction_id, _o.id)
 _AFTER = (

@@ -63,7 +63,8 @@ def engines(url: sa.URL, *, durable: bool) -> tuple[sa.Engine, sa.Engine]:
         sa.event.listen(made, "connect", lambda connection, _: _configure(connection, settings))
         return made
 
-    reader = engine(pool_size=4, max_overflow=16, isolation_level="REPEATABLE READ")
+    # What is beyond the size of a pool is closed after each use, and opening one costs more than most queries.
+    reader = engine(pool_size=16, max_overflow=4, isolation_level="REPEATABLE READ")
     writer = engine(pool_size=4, max_overflow=16, isolation_level="READ COMMITTED")
     # Part of what psycopg sends as BEGIN: a statement of its own would be a round trip of its own.
     sa.event.listen(reader, "connect", lambda connection, _: setattr(connection, "read_only", True))

@@ -66,7 +66,12 @@ def engines(url: sa.URL, path: Path, *, durable: bool) -> tuple[sa.Engine, sa.En
         return made
 
     reader = engine(
-        "PRAGMA query_only=ON;", "BEGIN", poolclass=QueuePool, pool_size=8, max_overflow=24, pool_timeout=30
+        "PRAGMA query_only=ON; PRAGMA cache_size=-4000;",
+        "BEGIN",
+        poolclass=QueuePool,
+        pool_size=16,
+        max_overflow=16,
+        pool_timeout=30,
     )
     writer = engine(
         f"PRAGMA synchronous={synchronous};", "BEGIN" if read_only else "BEGIN IMMEDIATE", poolclass=StaticPool

@@ -1,1 +1,0 @@
-"""Tests of the plugin, against the lab's MongoDB servers."""
