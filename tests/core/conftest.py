@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ def no_plugins_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     entry_points = importlib.metadata.entry_points
 
     def without_ours(**wanted: Any) -> Any:
-        found = entry_points(**wanted)
+        found: Any = entry_points(**wanted)
         if wanted.get("group") != "rota":
             return found
-        return importlib.metadata.EntryPoints(point for point in found if not point.value.startswith(OURS))
+        points: Iterable[importlib.metadata.EntryPoint] = found
+        return importlib.metadata.EntryPoints(point for point in points if not point.value.startswith(OURS))
 
     monkeypatch.setattr(importlib.metadata, "entry_points", without_ours)

@@ -88,7 +88,8 @@ class _Servers:
             port=port,
             storage_path=str(self._folder / f"data-{index}"),
             require_auth=True,
-            cache_size="8M",
+            # A most, not a least. With 8M, hundreds of small documents in one batch could block the server for good.
+            cache_size="64M",
             tls_cert_file=self._tls.get("cert"),
             tls_key_file=self._tls.get("key"),
             tls_ca_file=self._tls.get("client_ca"),

@@ -107,6 +107,31 @@ class Child(Task):
         return {"value": "child"}
 
 
+class Odd(Task):
+    """Bring out a text that UTF-8, or a database, cannot hold.
+
+    Example:
+        - {id: odd, type: ledger.odd, where: log}
+    """
+
+    where: str
+    """Where it goes: log, output, error, kv, metric, state."""
+
+    def run(self, ctx: Context) -> Any:
+        text = "NUL \0 and a lone surrogate \udc80"
+        if self.where == "log":
+            ctx.log.info(text)
+        elif self.where == "error":
+            raise TaskFailed(text)
+        elif self.where == "kv":
+            ctx.kv.set(text, text)
+        elif self.where == "metric":
+            ctx.metric(text, float("inf"))
+        elif self.where == "state":
+            ctx.state[text] = text
+        return {"text": text} if self.where == "output" else None
+
+
 @hookimpl
 def register_task_types() -> Iterable[type[Task]]:
-    return [Once, Again, Stubborn, Child]
+    return [Once, Again, Stubborn, Child, Odd]

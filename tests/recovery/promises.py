@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from rota.store import executions, locks, outbox, task_runs, timers
@@ -144,11 +145,11 @@ def _outbox(conn: Any, ids: list[str]) -> Iterator[str]:
         for row in rows:
             changes[row["execution_id"]].append(row["state"])
     for id in ids:
-        row = executions.get(conn, id)
-        assert row is not None
+        found = executions.get(conn, id)
+        assert found is not None
         states = changes[id]
-        if not states or states[-1] != row["state"] or sum(state in ENDED for state in states) != 1:
-            yield f"{row['flow']} {id} is {row['state']}, the outbox has {states}"
+        if not states or states[-1] != found["state"] or sum(state in ENDED for state in states) != 1:
+            yield f"{found['flow']} {id} is {found['state']}, the outbox has {states}"
 
 
 def _exclusion(site: Site, ledger: dict[str, list[Row]]) -> Iterator[str]:
@@ -162,6 +163,6 @@ def _exclusion(site: Site, ledger: dict[str, list[Row]]) -> Iterator[str]:
                 died = [at for at in site.kills if at > start["at"]]
                 spans.append((start["at"], min([*ends, *died], default=start["at"]), id))
     spans.sort()
-    for (_, end, first), (begin, _, second) in zip(spans, spans[1:], strict=False):
+    for (_, end, first), (begin, _, second) in pairwise(spans):
         if begin < end and first != second:
             yield f"{first} and {second} both held the lock `shared`"

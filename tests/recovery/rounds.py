@@ -18,7 +18,7 @@ class Round:
 
     def __init__(self, site: Site, seed: int, *, kills: int = 4, servers: int = 1) -> None:
         self.site, self.kills = site, kills
-        self.random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+        self.random = random.Random(seed)
         self.executions: dict[str, str] = {}
         self.most_places = 0
         self._servers: list[Server | None] = [None] * servers
@@ -51,7 +51,8 @@ class Round:
 
     def _kill_and_start(self) -> None:
         now = time.monotonic()
-        for number, server in enumerate(self._servers):
+        for number, running in enumerate(self._servers):
+            server = running
             if server is not None and self.kills and now >= self._due[number]:
                 self.kills -= 1
                 server.kill()

@@ -10,7 +10,17 @@ from rota.conductor.failpoints import NAMES
 from tests.recovery import bank, promises
 from tests.recovery.site import Site
 
-STARTED = {"chain": 1, "dag": 1, "fleet": 1, "retry": 1, "waits": 1, "subflows": 1, "limited": 3, "locked": 2, "again": 1}
+STARTED = {
+    "chain": 1,
+    "dag": 1,
+    "fleet": 1,
+    "retry": 1,
+    "waits": 1,
+    "subflows": 1,
+    "limited": 3,
+    "locked": 2,
+    "again": 1,
+}
 
 
 def _killed_at(folder: Path, name: str, number: int, store: str | None = None) -> None:

@@ -6,11 +6,11 @@ import sys
 from typing import Any
 
 import pytest
+from tests.lab.sshd import Sshd
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_ansible.module import Module
-from tests.lab.sshd import Sshd
 
 
 def ping(sshd: Sshd, **fields: Any) -> Module:

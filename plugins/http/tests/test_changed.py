@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from plugins.http.tests.site import Site
 from pydantic import SecretStr, ValidationError
+from tests.lab.inventory_api import InventoryApi
 
 from rota import Event, TaskFailed
 from rota.testing import RecordedContext
 from rota_http.changed import Changed
-from tests.lab.inventory_api import InventoryApi
 
 
 def poll(trigger: Changed, ctx: RecordedContext) -> list[Event]:

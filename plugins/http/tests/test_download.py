@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from plugins.http.tests.site import Site
 from pydantic import SecretStr, ValidationError
+from tests.lab.inventory_api import InventoryApi
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
 from rota_http.download import Download
-from tests.lab.inventory_api import InventoryApi
 
 CONTENT = bytes(range(256)) * 12_000
 SUM = hashlib.sha256(CONTENT).hexdigest()

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from plugins.http.tests.site import Site
+from tests.lab.inventory_api import InventoryApi
+from tests.lab.silence import Silence
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
 from rota_http.download import Download
 from rota_http.request import Request
-from tests.lab.inventory_api import InventoryApi
-from tests.lab.silence import Silence
 
 SHORT = timedelta(milliseconds=50)
 

@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from plugins.http.tests.site import Site
 from pydantic import SecretStr
+from tests.lab.certificates import Certificate, CertificateAuthority, ServerTls
+from tests.lab.githttp import GitHttp
+from tests.lab.inventory_api import InventoryApi
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_http.request import Request
-from tests.lab.certificates import Certificate, CertificateAuthority, ServerTls
-from tests.lab.githttp import GitHttp
-from tests.lab.inventory_api import InventoryApi
 
 
 def test_a_basic_login_opens_a_closed_repository(ctx: RecordedContext) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from plugins.http.tests.site import Site
 from pydantic import Secret, SecretStr, ValidationError
+from tests.lab.inventory_api import InventoryApi
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
 from rota_http.request import Request
-from tests.lab.inventory_api import InventoryApi
 
 
 def echoed(ctx: RecordedContext, site: Site, **fields: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
+from tests.lab.mongodb import MongoDB
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
@@ -13,7 +14,6 @@ from rota_mongo.commands import Command, CreateIndex
 from rota_mongo.health import Health, ReplicaSet
 from rota_mongo.replica_set import StepDown, WaitForPrimary
 from rota_mongo.stats import Stats
-from tests.lab.mongodb import MongoDB
 
 if TYPE_CHECKING:
     from pymongo import MongoClient

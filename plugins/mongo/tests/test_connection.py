@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from plugins.mongo.tests.ldap import plain_server
 from pydantic import ValidationError
+from tests.lab.certificates import ServerTls
+from tests.lab.mongodb import MongoDB
+from tests.lab.ports import listening_socket
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_mongo.commands import Command
 from rota_mongo.connection import Connection
 from rota_mongo.reading import Find
-from tests.lab.certificates import ServerTls
-from tests.lab.mongodb import MongoDB
-from tests.lab.ports import listening_socket
 
 if TYPE_CHECKING:
     from tests.lab.certificates import CertificateAuthority
@@ -107,10 +107,10 @@ def test_a_frozen_server_ends_with_the_operation_timeout(ctx: RecordedContext) -
 
 
 def test_tasks_of_an_execution_share_one_client(ctx: RecordedContext, mongodb: MongoDB) -> None:
-    from rota_mongo import operation
+    from rota_mongo import client, operation
 
     opened = []
-    original = operation.open_live
+    original = client.open_live
 
     def counting(connection: Connection) -> Any:
         opened.append(connection)
@@ -213,6 +213,7 @@ def test_aws_gives_the_driver_key_secret_and_session_token() -> None:
     where = Connection(host="db.invalid", auth="aws", user="key-id", password="key-secret", aws_session_token="tok-1")
     with open_client(where, connect=False) as client:
         credentials = client.options.pool_options._credentials
+    assert credentials is not None
     assert (credentials.mechanism, credentials.source) == ("MONGODB-AWS", "$external")
     assert (credentials.username, credentials.password) == ("key-id", "key-secret")
     assert credentials.mechanism_properties.aws_session_token == "tok-1"

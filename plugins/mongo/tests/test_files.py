@@ -98,7 +98,8 @@ def test_what_was_exported_is_imported_again(
     assert len(gzip.decompress(data) if compression == "gzip" else data) == done.raw_bytes
     again = Import(**{**orders, "collection": "again"}, file=done.artifact, sha256=done.sha256).run(ctx)
     assert (again.documents, again.inserted) == (5, 5)
-    raw = [b"".join(stored.database[name].find_raw_batches(sort=[("_id", 1)])) for name in ("orders", "again")]
+    batches: list[Any] = [stored.database[name].find_raw_batches(sort=[("_id", 1)]) for name in ("orders", "again")]
+    raw = [b"".join(found) for found in batches]
     assert raw[0] == raw[1]
 
 

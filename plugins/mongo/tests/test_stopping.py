@@ -22,7 +22,6 @@ from rota_mongo.replica_set import WaitForPrimary
 if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.collection import Collection
-
     from tests.lab.mongodb import MongoDB
 
     Client = MongoClient[dict[str, Any]]

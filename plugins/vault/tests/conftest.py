@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-
 from tests.lab import vaultseed
 from tests.lab.postgres import Postgres
 from tests.lab.vault import Vault

@@ -19,12 +19,12 @@ import yaml
 from plugins.vault.tests.conftest import Bank
 from pydantic import SecretStr
 from sqlalchemy import make_url
+from tests.lab import vaultseed
+from tests.lab.postgres import Postgres
 
 from rota import Lease, SecretError
 from rota.testing import RecordedContext
 from rota_vault.backends import Dynamic, Kv
-from tests.lab import vaultseed
-from tests.lab.postgres import Postgres
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -22,11 +22,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from plugins.vault.tests.conftest import Bank
 from pydantic import SecretStr, ValidationError
-
-from rota import TaskFailed
-from rota.testing import RecordedContext
-from rota_vault.client import _login
-from rota_vault.secret_paths import List, Read
 from tests.lab import vaultseed
 from tests.lab.certificates import Certificate, CertificateAuthority, ServerTls
 from tests.lab.inventory_api import InventoryApi
@@ -34,6 +29,11 @@ from tests.lab.ports import free_ports
 from tests.lab.process import ServerProcess
 from tests.lab.silence import Silence
 from tests.lab.vault import Vault, _binary
+
+from rota import TaskFailed
+from rota.testing import RecordedContext
+from rota_vault.client import _login
+from rota_vault.secret_paths import List, Read
 
 
 @dataclass(frozen=True)

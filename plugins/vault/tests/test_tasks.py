@@ -11,6 +11,8 @@ import pytest
 from plugins.vault.tests.conftest import Bank
 from pydantic import Secret, SecretStr
 from sqlalchemy import make_url
+from tests.lab.postgres import Postgres
+from tests.lab.sshkeys import KeyPair
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
@@ -20,8 +22,6 @@ from rota_vault.secret_paths import Delete, List, Patch, Read, Write
 from rota_vault.signing import IssueCertificate, SignSshKey
 from rota_vault.transit import TransitDecrypt, TransitEncrypt, TransitRewrap, TransitRotate
 from rota_vault.wrapping import Unwrap, Wrap
-from tests.lab.postgres import Postgres
-from tests.lab.sshkeys import KeyPair
 
 
 def plain(data: dict[str, Any]) -> dict[str, Any]:

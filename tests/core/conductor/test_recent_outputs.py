@@ -1,3 +1,5 @@
+"""The outputs that were written last: kept as they are in the store, or not at all."""
+
 from __future__ import annotations
 
 from typing import Any

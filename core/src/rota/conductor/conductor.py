@@ -123,7 +123,7 @@ class Conductor:
             self._lease_watch = LeaseWatch(self.ownership, partial(self.stop_all, "lease"), self.host.kill)
 
     def call(self, do: Callable[[], T]) -> T:
-        """Run `do` on the conductor's thread; return what it gave once what it changed is on disk, or raise its error."""
+        """Run `do` on the conductor's thread; return what it gave once its changes are on disk, or raise its error."""
         future: Future[T] = Future()
 
         def run() -> None:
@@ -131,7 +131,7 @@ class Conductor:
             batch.of = f"call {id(future)}"
             try:
                 result = do()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - handed to who asked
                 future.set_exception(error)
             else:
                 batch.promises.append((batch.of, future, lambda: result))
@@ -308,7 +308,7 @@ class Conductor:
             do()
         except (LeaseLost, StoreError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it fails its own family alone
             self.ownership.report("".join(traceback.format_exception(error)).rstrip())
             self.giving_up.family(of, Problem("internal", f"{type(error).__name__}: {error}", retryable=False))
 
@@ -350,7 +350,7 @@ class Conductor:
         return RETIRED if attempt.abandoned else None
 
     def _patience(self) -> float:
-        if self.driver.pending:
+        if self.driver.pending or self.driver.batch:
             return 0.0
         due, lock = self.driver.next_due(), self.locking.next_expiry()
         waits = [IDLE if due is None else due, IDLE if lock is None else lock - time.time()]

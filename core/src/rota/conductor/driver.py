@@ -364,5 +364,5 @@ def _nothing(frame: LiveFrame, command: Any) -> None:
     """The state of the node says it all."""
 
 
-def _raise(live: Live, error: BaseException) -> None:
+def _raise(_live: Live, error: BaseException) -> None:
     raise error

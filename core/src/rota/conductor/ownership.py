@@ -58,6 +58,7 @@ class Ownership:
         self._news = True
         self._refused_since: float | None = None
         self._complained = 0.0
+        self._complaint: type[BaseException] | None = None
 
     def register(self, *, serving: bool = False) -> None:
         """Make the row; `serving`: it is a server's. Raises StoreError."""
@@ -199,10 +200,11 @@ class Ownership:
     # --- saying
 
     def complain(self, error: BaseException) -> None:
-        """Say on the server's log what the store refused; not again before a while."""
+        """Say on the server's log what the store refused; the same not again before a while."""
         now = time.monotonic()
-        if self._refused_since is None or now > self._complained + SAY_AGAIN:
-            self._complained = now
+        new = self._refused_since is None or type(error) is not self._complaint
+        if new or now > self._complained + SAY_AGAIN:
+            self._complained, self._complaint = now, type(error)
             logger.warning("the store refused, nothing starts until it works again: %s", error)
         self._refused_since = self._refused_since or now
 

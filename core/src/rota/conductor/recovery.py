@@ -196,7 +196,9 @@ def bury(store: Store, lease: float) -> None:
     """
     with store.read() as conn:
         suspects = [
-            id for id in conductors.expired(conn, lease / MARGIN) if any(map(_is_local, executions.of_owner(conn, id)))
+            dead
+            for dead in conductors.expired(conn, lease / MARGIN)
+            if any(map(_is_local, executions.of_owner(conn, dead)))
         ]
     for dead in suspects:
         presence = claim(store.path, dead) if store.path is not None else None

@@ -56,7 +56,7 @@ def failure_of(error: Exception, connection: Connection, doing: str) -> TaskFail
     elif isinstance(error, OverflowError):
         message, retryable, hint = "a whole number is too large: MongoDB takes 64 bits", False, ""
     elif isinstance(error, (TypeError, ValueError, KeyError, OSError)) and _comes_from_sdk(error):
-        message, retryable, hint = f"a value is not valid: {error or type(error).__name__}", False, ""
+        message, retryable, hint = f"a value is not valid: {str(error) or type(error).__name__}", False, ""
     else:
         return None
     return TaskFailed(f"{doing}: {clean(message, connection)}", retryable, hint=hint)

@@ -64,11 +64,12 @@ class Session:
         if self.ctx.cancelled.is_set():
             self._cut(task)
         try:
-            return await task
+            done: T = await task
         except asyncio.CancelledError:
             raise TaskFailed("the task was stopped") from None
         finally:
             self._current = None
+        return done
 
     def _stop(self) -> None:
         try:
