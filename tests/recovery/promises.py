@@ -44,15 +44,15 @@ def faults(site: Site, flows: dict[str, str]) -> Iterator[str]:
     for line in site.ledger():
         ledger[line["execution"]].append(line)
     with site.app.store.read() as conn:
-        children = [row for id in flows for row in executions.children(conn, id)]
-        for id in [*flows, *(row["id"] for row in children)]:
-            row = executions.get(conn, id)
+        children = [row for one in flows for row in executions.children(conn, one)]
+        for one in [*flows, *(row["id"] for row in children)]:
+            row = executions.get(conn, one)
             assert row is not None
-            runs = {name_of(run): run for run in task_runs.of_execution(conn, id)}
-            kept = Counter(name_of(one) for one in task_runs.attempts_of(conn, id) if one["state"] == "lost")
-            yield from (f"{row['flow']} {id}: {fault}" for fault in _of_execution(conn, row, runs, ledger[id], kept))
-            if left := timers.of_execution(conn, id):
-                yield f"{row['flow']} {id}: timers are left: {left}"
+            runs = {name_of(run): run for run in task_runs.of_execution(conn, one)}
+            lost = Counter(name_of(try_) for try_ in task_runs.attempts_of(conn, one) if try_["state"] == "lost")
+            yield from (f"{row['flow']} {one}: {fault}" for fault in _of_execution(conn, row, runs, ledger[one], lost))
+            if left := timers.of_execution(conn, one):
+                yield f"{row['flow']} {one}: timers are left: {left}"
         if held := locks.page(conn):
             yield f"locks are left: {held}"
         yield from _outbox(conn, [*flows, *(row["id"] for row in children)])
@@ -142,26 +142,25 @@ def _outbox(conn: Any, ids: list[str]) -> Iterator[str]:
         rows, position = outbox.after(conn, position)
         if not rows:
             break
-        for row in rows:
-            changes[row["execution_id"]].append(row["state"])
-    for id in ids:
-        found = executions.get(conn, id)
-        assert found is not None
-        states = changes[id]
-        if not states or states[-1] != found["state"] or sum(state in ENDED for state in states) != 1:
-            yield f"{found['flow']} {id} is {found['state']}, the outbox has {states}"
+        for change in rows:
+            changes[change["execution_id"]].append(change["state"])
+    for one in ids:
+        row, states = executions.get(conn, one), changes[one]
+        assert row is not None
+        if not states or states[-1] != row["state"] or sum(state in ENDED for state in states) != 1:
+            yield f"{row['flow']} {one} is {row['state']}, the outbox has {states}"
 
 
 def _exclusion(site: Site, ledger: dict[str, list[Row]]) -> Iterator[str]:
     """Nothing that holds the lock `shared` may overlap; what was killed ended when its server did."""
     spans = []
-    for id, lines in ledger.items():
+    for execution, lines in ledger.items():
         for start in lines:
             if start["event"] == "start" and start["task"] in ("enter", "leave"):
                 same = [line["at"] for line in lines if line["pid"] == start["pid"] and line["task"] == start["task"]]
                 ends = [at for at in same if at > start["at"]]
                 died = [at for at in site.kills if at > start["at"]]
-                spans.append((start["at"], min([*ends, *died], default=start["at"]), id))
+                spans.append((start["at"], min([*ends, *died], default=start["at"]), execution))
     spans.sort()
     for (_, end, first), (begin, _, second) in pairwise(spans):
         if begin < end and first != second:

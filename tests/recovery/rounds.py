@@ -1,11 +1,13 @@
-"""One round of the recovery tests: many executions, servers killed at random moments, and the promises checked after it."""
+"""One round of the recovery tests: many executions, servers killed at random moments, then the promises checked."""
 
 from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 
 from rota.errors import RotaError
+from rota.store import executions
 from tests.recovery import bank, promises
 from tests.recovery.site import Server, Site
 
@@ -38,11 +40,11 @@ class Round:
                 if wanted:
                     flow = wanted.pop()
                     self.executions[site.start(flow)] = flow
-            self._open = {id for id in self.executions if site.row(id)["ended_at"] is None}
+            self._open = {one for one in self.executions if site.row(one)["ended_at"] is None}
             self._answer()
             self._count_places()
             if time.monotonic() > limit:
-                left = {self.executions[id]: (id, site.row(id)["state"], site.states(id)) for id in self._open}
+                left = {self.executions[one]: (one, site.row(one)["state"], site.states(one)) for one in self._open}
                 raise AssertionError(f"these have not ended: {left}\n{site.story()}")
             time.sleep(0.02)
         self._end()
@@ -56,22 +58,21 @@ class Round:
             if server is not None and self.kills and now >= self._due[number]:
                 self.kills -= 1
                 server.kill()
-                server = None
             if server is None or server.process.poll() is not None:
                 self._servers[number] = self.site.launch("serve")
                 self._due[number] = now + self.random.uniform(0.5, 2.0)
 
     def _answer(self) -> None:
         """Be the person that `paused` waits for."""
-        for id in self._open:
-            if self.executions[id] == "paused" and self.site.row(id)["state"] == "paused":
-                try:
-                    self.site.app.executions.resume(id, inputs={"word": "yes"})
-                except RotaError:
-                    continue  # it has been answered already
+        for one in self._open:
+            if self.executions[one] == "paused" and self.site.row(one)["state"] == "paused":
+                with suppress(RotaError):  # it has been answered already
+                    self.site.app.executions.resume(one, inputs={"word": "yes"})
 
     def _count_places(self) -> None:
-        rows = [self.site.row(id) for id in self._open if self.executions[id] == "limited"]
+        limited = [one for one in self._open if self.executions[one] == "limited"]
+        with self.site.app.store.read() as conn:  # all at one moment
+            rows = executions.get_many(conn, limited)
         held = sum(row["ended_at"] is None and row["state"] not in ("created", "queued") for row in rows)
         self.most_places = max(self.most_places, held)
 

@@ -1,4 +1,4 @@
-"""A home for Rota with the ledger's plugin in it, servers on it that can be killed, and a client that asks things of them."""
+"""A home for Rota with the ledger's plugin, servers on it that can be killed, and a client that asks things of them."""
 
 from __future__ import annotations
 

@@ -23,6 +23,13 @@ id: next
 tasks:
   - {id: work, type: ledger.once, lock: shared}
 """
+PLACED = """
+id: placed
+concurrency: {limit: 1}
+inputs: [{id: door, type: string, default: /}]
+tasks:
+  - {id: deaf, type: ledger.stubborn, until: "{{ inputs.door }}", timeout: 200ms}
+"""
 FREE = """
 id: free
 tasks:
@@ -56,6 +63,22 @@ def test_a_task_that_ignores_its_timeout_is_given_up_and_keeps_its_lock(tmp_path
         # What it brought at last is refused.
         assert [line["event"] for line in site.ledger(execution) if line["task"] == "deaf"] == ["start", "end"]
         assert site.states(execution)["deaf"] == "failed"
+
+
+def test_a_place_is_held_until_the_thread_that_took_it_has_ended(tmp_path: Path) -> None:
+    door = tmp_path / "door"
+    with Site(tmp_path) as site:
+        site.deploy(PLACED)
+        site.serve()
+        first = site.start("placed", {"door": str(door)})
+        assert site.ended(first)["state"] == "failed"
+        second = site.start("placed")
+        site.until(lambda: site.row(second)["state"] == "queued", "its turn")
+        door.touch()
+        assert site.ended(second)["state"] == "success"
+        ended = next(line["at"] for line in site.ledger(first) if line["event"] == "end")
+        assert site.ledger(second)[0]["at"] > ended
+        assert _requests(site) == []
 
 
 def test_with_too_many_of_them_the_server_takes_no_more_work_and_says_so(tmp_path: Path) -> None:

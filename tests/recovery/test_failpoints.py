@@ -10,16 +10,10 @@ from rota.conductor.failpoints import NAMES
 from tests.recovery import bank, promises
 from tests.recovery.site import Site
 
-STARTED = {
-    "chain": 1,
-    "dag": 1,
-    "fleet": 1,
-    "retry": 1,
-    "waits": 1,
-    "subflows": 1,
+ONE_EACH = ["chain", "dag", "fleet", "retry", "waits", "subflows", "again"]
+STARTED = dict.fromkeys(ONE_EACH, 1) | {
     "limited": 3,
     "locked": 2,
-    "again": 1,
 }
 
 

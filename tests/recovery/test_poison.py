@@ -33,7 +33,7 @@ def test_an_execution_taken_over_five_times_without_progress_is_poison(tmp_path:
         site.deploy(ONE)
         server = site.serve()
         execution = site.start("one")
-        site.until(lambda: site.ledger(), "work to begin")
+        site.until(site.ledger, "work to begin")
         server.kill()
         for _ in range(4):
             assert site.launch("serve", failpoint="adoption.after_commit").wait() == -9

@@ -96,9 +96,7 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(task_runs, "save_lines", refusing)
 
 
-@pytest.mark.parametrize(
-    "error", [StoreError("a constraint failed"), ValueError("no such value")], ids=["store", "value"]
-)
+@pytest.mark.parametrize("error", [StoreError("a constraint failed"), ValueError("no such value")], ids=type)
 def test_what_the_store_refuses_for_good_fails_that_execution_alone(
     app: Application, conductor: Conductor, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -15,6 +15,16 @@ import sqlalchemy as sa
 from tests.recovery import bank, promises
 from tests.recovery.site import Server, Site
 
+KEYS = """
+id: keys
+tasks:
+  - id: each
+    type: foreach
+    items: ["a\\0b"]
+    key: "{{ item }}"
+    tasks:
+      - {id: say, type: ledger.odd, where: log}
+"""
 FLOWS = ["chain", "dag", "fleet", "each", "retry", "waits", "subflows", "limited", "locked"]
 
 
@@ -33,7 +43,7 @@ def _end(site: Site, server: Server, started: dict[str, str]) -> None:
     promises.check(site, started)
 
 
-def _on_record(site: Site, started: dict[str, str]) -> None:
+def _on_record(site: Site) -> None:
     """Everything that has been started must be in the rows by now."""
     lines = [line for line in site.ledger() if line["event"] == "start"]
     known = {execution: site.runs(execution) for execution in {line["execution"] for line in lines}}
@@ -41,17 +51,12 @@ def _on_record(site: Site, started: dict[str, str]) -> None:
         assert known[line["execution"]][line["task"]]["attempt"] >= line["attempt"]
 
 
-def _can_be_read(site: Site, started: dict[str, str]) -> bool:
-    _on_record(site, started)
-    return True
-
-
 def test_a_database_locked_by_somebody_else_is_waited_for(tmp_path: Path) -> None:
     with Site(tmp_path) as site:
         server, started = _begin(site)
         with site.app.store.write():
             server.wait_for("is locked by another process")
-            _on_record(site, started)
+            _on_record(site)
         _end(site, server, started)
 
 
@@ -62,7 +67,7 @@ def test_a_disk_that_is_full_is_waited_for(tmp_path: Path) -> None:
         largest = max(path.stat().st_size for path in files)
         with _limited(server.process.pid, largest + 4096):
             server.wait_for("cannot grow")
-            _on_record(site, started)
+            _on_record(site)
         _end(site, server, started)
 
 
@@ -80,11 +85,10 @@ def test_a_database_that_cannot_be_written_to_is_waited_for(tmp_path: Path, post
         server, started = _begin(site)
         administer = _administrator(postgres_url)
         administer("ALTER DATABASE {} SET default_transaction_read_only = on")
-        administer(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()"
-        )
+        administer("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'")
         server.wait_for("read-only transaction")
-        site.until(lambda: _can_be_read(site, started), "the rows")
+        site.until(lambda: [site.row(execution) for execution in started], "an answer")
+        _on_record(site)
         administer("ALTER DATABASE {} RESET default_transaction_read_only")
         _end(site, server, started)
 
@@ -120,10 +124,7 @@ def test_texts_that_no_database_can_hold_fail_nothing_else(
         "id: lines\ntasks:\n  - {id: say, type: ledger.odd, where: log}\n",
         "id: outputs\ntasks:\n  - {id: say, type: ledger.odd, where: output}\n",
         "id: errors\ntasks:\n  - {id: say, type: ledger.odd, where: error}\n",
-        (
-            'id: keys\ntasks:\n  - id: each\n    type: foreach\n    items: ["a\\0b"]\n    key: "{{ item }}"\n'
-            "    tasks:\n      - {id: say, type: ledger.odd, where: log}\n"
-        ),
+        KEYS,
         "id: values\ntasks:\n  - {id: say, type: ledger.odd, where: kv}\n",
         "id: numbers\ntasks:\n  - {id: say, type: ledger.odd, where: metric}\n",
         "id: states\ntasks:\n  - {id: say, type: ledger.odd, where: state}\n",

@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.conductor import failpoints
+from rota.conductor.abandoned import Abandoned
 from rota.conductor.batch import Batch
 from rota.conductor.controls import Controls
 from rota.conductor.draining import Draining
@@ -31,7 +32,7 @@ from rota.conductor.iterations import Iterations
 from rota.conductor.jobs import Attempt, Evaluation
 from rota.conductor.lease_watch import LeaseWatch
 from rota.conductor.lifecycle import Lifecycle
-from rota.conductor.live import Live, LiveFrame
+from rota.conductor.live import Live
 from rota.conductor.locking import Locking
 from rota.conductor.logbuffer import LogBuffer
 from rota.conductor.ownership import LeaseLost, Ownership, mended_by_waiting
@@ -42,7 +43,7 @@ from rota.conductor.secret_leases import SecretLeases
 from rota.conductor.workers import RETIRED, Workers
 from rota.errors import RotaError, StoreError
 from rota.executions.clients import close_clients
-from rota.executions.models import Ended, Evaluated, Problem, State
+from rota.executions.models import Evaluated, Problem
 from rota.executions.worker import Outcome, execute
 from rota.store import Connection
 
@@ -97,7 +98,7 @@ class Conductor:
         self.driver.attach(self.iterations, self.locking, self.lifecycle)
         self.controls = Controls(self)
         self.leases = SecretLeases(self)
-        self.abandoned = 0
+        self.abandoned = Abandoned(self)
         self.evaluating: set[Evaluation] = set()
         self.failure: BaseException | None = None
         """What ended the loop against its will."""
@@ -219,7 +220,7 @@ class Conductor:
         """Do one turn: wait up to `timeout` seconds for something to do."""
         self._receive(timeout)
         self.driver.batch.of = ""
-        self.driver.fire(self._abandon)
+        self.driver.fire(self.abandoned.abandon)
         self.locking.expire(time.time())
         self._look()
         self.settle()
@@ -313,7 +314,7 @@ class Conductor:
             self.giving_up.family(of, Problem("internal", f"{type(error).__name__}: {error}", retryable=False))
 
     def _assign(self) -> list[Attempt | Evaluation]:
-        if self.draining or not self.takes_work or self.ownership.left() < 2 * self.ownership.margin:
+        if self.draining or self.abandoned.too_many or self.ownership.left() < 2 * self.ownership.margin:
             return []
         given: list[Attempt | Evaluation] = []
         free, driver = self.workers.free, self.driver
@@ -331,7 +332,7 @@ class Conductor:
         if job.frame.live.gone:
             if isinstance(job, Attempt):
                 self.driver.running.discard(job)
-                self._thread_ended(job.frame.live)
+                self.abandoned.thread_ended(job.frame.live)
         elif isinstance(job, Evaluation):
             self.evaluating.add(job)
             self.workers.give(lambda: self._put(self._evaluated, job, *job.run()))
@@ -356,11 +357,6 @@ class Conductor:
         waits = [IDLE if due is None else due, IDLE if lock is None else lock - time.time()]
         return max(0.0, min(IDLE, *waits))
 
-    @property
-    def takes_work(self) -> bool:
-        """Whether there are not too many tasks that ignore their cancellation."""
-        return self.abandoned < self.resources.settings.max_abandoned
-
     def _look(self) -> None:
         """Renew the lease in time, and see what other processes ask."""
         now = time.monotonic()
@@ -375,7 +371,7 @@ class Conductor:
         self._look_at = now + BUSY_LOOK
         if self.ownership.news():
             self._try(self.controls.apply)
-            if self.server and not self.draining and self.takes_work:
+            if self.server and not self.draining and not self.abandoned.too_many:
                 self._try(self.recovery.take_unowned)
 
     def _try(self, do: Callable[..., object], *arguments: Any) -> None:
@@ -394,12 +390,12 @@ class Conductor:
 
     def _attempt_done(self, attempt: Attempt, outcome: Outcome) -> None:
         if attempt.abandoned:
-            self._returned(attempt)
+            self.abandoned.returned(attempt)
             return
         self.workers.done()
         if attempt.frame.live.gone:
             self.driver.running.discard(attempt)
-            self._thread_ended(attempt.frame.live)
+            self.abandoned.thread_ended(attempt.frame.live)
             return
         self.driver.attempt_ended(attempt, outcome)
 
@@ -425,44 +421,6 @@ class Conductor:
             elif "collect" in event.values:
                 frame.collected = event.values.pop("collect")
         self.driver.feed(frame, event)
-
-    def _abandon(self, frame: LiveFrame, node: str) -> None:
-        """Give up a task that does not end: its thread is replaced, its late result refused, its locks stay held."""
-        attempt = self.driver.jobs.get((frame, node))
-        if not isinstance(attempt, Attempt) or attempt.assignment is None or attempt not in self.driver.running:
-            return
-        reason = attempt.assignment.stop_reason or "cancel"
-        self.driver.batch.of = frame.live.family
-        state = State.CANCELLED if reason == "cancel" else State.FAILED
-        message = f"it ignored its {reason} and was given up; its thread still runs"
-        problem = Problem(reason, message, node, frame.view.key or "", attempt.number)
-        self.give_up(attempt, Outcome(Ended(node, attempt.number, state, problem)))
-        if self.abandoned >= self.resources.settings.max_abandoned:
-            self.ownership.report(f"{self.abandoned} tasks ignore their cancellation: no more work is taken")
-
-    def give_up(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Let an attempt have ended though its thread has not."""
-        attempt.abandoned = True
-        self.abandoned += 1
-        attempt.frame.live.abandoned += 1
-        self.workers.replace()
-        self.driver.attempt_ended(attempt, outcome)
-
-    def _returned(self, attempt: Attempt) -> None:
-        before = self.takes_work
-        self.abandoned -= 1
-        self._thread_ended(attempt.frame.live)
-        if self.takes_work and not before:
-            self.ownership.look_again()
-            self.ownership.report("enough of the tasks that ignored their cancellation have ended: work is taken again")
-
-    def _thread_ended(self, live: Live) -> None:
-        live.abandoned -= 1
-        if not live.abandoned:
-            self.driver.batch.of = live.family
-            deferred, live.deferred = live.deferred, []
-            for do in deferred:
-                do()
 
     def _record_pid(self, ctx: Any, pid: int, born: str) -> None:
         self._put(self.rebuilding.record_pid, ctx.execution_id, ctx.task_run_id, pid, born)

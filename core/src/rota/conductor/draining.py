@@ -83,7 +83,7 @@ class Draining:
             message = "the server was stopped while it ran"
             problem = Problem("shutdown", message, attempt.node, attempt.frame.view.key or "", attempt.number)
             rerun = attempt.assignment.idempotent
-            own.give_up(attempt, Outcome(Ended(attempt.node, attempt.number, State.LOST, problem, rerun)))
+            own.abandoned.give_up(attempt, Outcome(Ended(attempt.node, attempt.number, State.LOST, problem, rerun)))
         own.settle()
         for family in {live.family for live in own.driver.lives.values() if live.row["mode"] == "local"}:
             own.giving_up.family(family, STOPPED)

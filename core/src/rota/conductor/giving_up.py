@@ -13,9 +13,10 @@ from rota.conductor.live import Live, problem_json
 from rota.conductor.locking import tell_of_locks
 from rota.conductor.ownership import LeaseLost, mended_by_waiting
 from rota.conductor.parts import parts, without
+from rota.conductor.places import tell_of_places
 from rota.errors import RotaError, StoreError
 from rota.executions.models import Problem, State
-from rota.store import Connection, Store, commands, executions, locks, outbox, timers
+from rota.store import Connection, Store, executions, locks, outbox, timers
 from rota.store.lost import mark_lost
 
 if TYPE_CHECKING:
@@ -98,13 +99,14 @@ class GivingUp:
         for live in lives:
             own.driver.forget(live)
             if live.abandoned:
-                live.deferred.append(partial(own.locking.release_all, live.id))
+                live.locked = True
+                live.deferred.append(partial(own.lifecycle.free, live))
         busy = {live.id for live in lives if live.abandoned}
         ended: list[str] = []
 
         def end(conn: Connection) -> None:
             rows = executions.family(conn, family)
-            end_executions(conn, own.store, rows, problem, keep_locks_of=busy)
+            end_executions(conn, own.store, rows, problem, kept=busy)
             ended[:] = [str(row["id"]) for row in rows]
 
         batch = own.driver.batch
@@ -127,32 +129,27 @@ def report(execution_id: str, problem: Problem) -> None:
 
 
 def end_executions(
-    conn: Connection, store: Store, rows: list[Row], problem: Problem, *, keep_locks_of: Collection[str] = NOBODY
+    conn: Connection, store: Store, rows: list[Row], problem: Problem, *, kept: Collection[str] = NOBODY
 ) -> None:
     """Give executions, and everything in them, their end: failed. `rows` are theirs.
 
-    What ran is lost, what waited never started. Whoever waits for their locks and places is told by commands.
+    What ran is lost, what waited never started. Whoever waits for their locks and places is told by commands; those
+    of the executions `kept` stay held.
     """
     now = time.time()
     ids = [str(row["id"]) for row in rows]
     for row in rows:
         mark_lost(conn, row["id"])
+        if row["id"] in kept and row["place_key"] is not None:
+            executions.keep_place(conn, row, at=now)
         executions.update(conn, row["id"], state="failed", problem=problem_json(problem), ended_at=now)
     timers.clear_all(conn, ids)
     outbox.add(
         conn, [{"execution_id": row["id"], "run": row["run"], "state": "failed", "created_at": now} for row in rows]
     )
-    freed = [execution_id for execution_id in ids if execution_id not in keep_locks_of]
+    freed = [execution_id for execution_id in ids if execution_id not in kept]
     tell_of_locks(conn, store, locks.release_all(conn, freed, at=now))
-    _tell_of_places(conn, store, rows)
-
-
-def _tell_of_places(conn: Connection, store: Store, rows: list[Row]) -> None:
-    """Have everybody ask again who waits for a place that an execution may have held."""
-    for key in {(row["namespace"], row["flow"], row["place_key"]) for row in rows if row["place_key"] is not None}:
-        for execution_id in executions.alive_places(conn, *key).queued:
-            commands.add(conn, execution_id, "place_freed", at=time.time())
-            store.notify(conn, "commands")
+    tell_of_places(conn, store, rows)
 
 
 def _descendants(live: Live) -> Iterator[Live]:

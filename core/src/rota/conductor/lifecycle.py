@@ -180,12 +180,10 @@ class Lifecycle:
         batch = self._driver.batch
         if live.timed:
             batch.writes.append(lambda conn: timers.clear_all(conn, [live.id]))
-        if live.locked and live.abandoned:
-            live.deferred.append(partial(self._locking.release_all, live.id))
-        elif live.locked:
-            self._locking.release_all(live.id)
-        if live.row["place_key"] is not None:
-            self.places.hand_on(live)
+        if live.abandoned:
+            self._keep(live)
+        else:
+            self.free(live)
         batch.after.append(lambda: self._gone(live))
         if live.parent is not None:
             parent, outer, node = live.parent
@@ -193,6 +191,20 @@ class Lifecycle:
             if isinstance((step := outer.program.nodes[node].step), Subflow) and step.wait:
                 self._give_outputs(live, outer, node)
                 self._driver.feed(outer, SubflowEnded(node, state, problem))
+
+    def free(self, live: Live) -> None:
+        """Free what an execution holds, and hand it on."""
+        if live.locked:
+            self._locking.release_all(live.id)
+        if live.row["place_key"] is not None:
+            self.places.hand_on(live)
+
+    def _keep(self, live: Live) -> None:
+        """Threads that were given up still run: locks and place stay held until they end."""
+        if live.row["place_key"] is not None:
+            live.locked = True
+            self.places.keep(live)
+        live.deferred.append(partial(self.free, live))
 
     def _give_outputs(self, live: Live, outer: LiveFrame, node: str) -> None:
         """The outputs of a subflow are those of the task that waits for it."""

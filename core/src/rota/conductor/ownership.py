@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from rota.conductor import failpoints
-from rota.conductor.locking import tell_of_locks
+from rota.conductor.places import free_left_over
 from rota.errors import RotaError, StoreBusy, StoreError, StoreFull, StoreReadOnly
-from rota.store import Connection, conductors, locks
+from rota.store import Connection, conductors
 
 if TYPE_CHECKING:
     from rota.store import Store
@@ -187,8 +187,7 @@ class Ownership:
         """Hand over what is left, and go."""
         try:
             with self._store.write() as conn:
-                over = locks.left_over(conn, self.id)
-                tell_of_locks(conn, self._store, locks.release_all(conn, over, at=time.time()))
+                free_left_over(conn, self._store, self.id)
                 conductors.leave(conn, self.id)
                 self._store.notify(conn, "executions")
         except StoreError as error:

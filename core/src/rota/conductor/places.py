@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor.live import Live
+from rota.conductor.locking import tell_of_locks
 from rota.executions.models import Problem, State
-from rota.store import Connection, commands, executions
+from rota.store import Connection, commands, executions, locks
 
 if TYPE_CHECKING:
     from rota.conductor.driver import Driver
@@ -98,6 +99,10 @@ class Places:
         for execution_id in ids:
             self.granted(execution_id)
 
+    def keep(self, live: Live) -> None:
+        """Keep the place of an execution that ends: a thread of it has been given up and still runs."""
+        self._driver.batch.writes.append(lambda conn: executions.keep_place(conn, live.row, at=time.time()))
+
     def ask_again(self, live: Live) -> None:
         """Ask once more for an execution that waits: somebody's end has gone unnoticed."""
         if live.state in (State.CREATED, State.QUEUED):
@@ -108,3 +113,18 @@ class Places:
         live = self._driver.lives.get(execution_id)
         if live is not None and live.state in (State.CREATED, State.QUEUED):
             self._lifecycle.start(live)
+
+
+def free_left_over(conn: Connection, store: Store, owner: str) -> None:
+    """Free the locks and places that threads of a conductor's ended executions kept: they are gone, as it is."""
+    over = locks.left_over(conn, owner)
+    tell_of_locks(conn, store, locks.release_all(conn, over, at=time.time()))
+    tell_of_places(conn, store, executions.get_many(conn, over))
+
+
+def tell_of_places(conn: Connection, store: Store, rows: list[dict[str, Any]]) -> None:
+    """Have everybody ask again who waits for a place that one of these executions may have held."""
+    for key in {(row["namespace"], row["flow"], row["place_key"]) for row in rows if row["place_key"] is not None}:
+        for execution_id in executions.alive_places(conn, *key).queued:
+            commands.add(conn, execution_id, "place_freed", at=time.time())
+            store.notify(conn, "commands")

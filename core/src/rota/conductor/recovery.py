@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor import failpoints
 from rota.conductor.giving_up import end_executions, report
-from rota.conductor.locking import tell_of_locks
 from rota.conductor.ownership import MARGIN, LeaseLost, mended_by_waiting
+from rota.conductor.places import free_left_over
 from rota.errors import PluginError, RotaError, StoreError
 from rota.executions.models import Problem
-from rota.store import Connection, Store, conductors, executions, locks
+from rota.store import Connection, Store, conductors, executions
 from rota.store.presence import claim
 
 if TYPE_CHECKING:
@@ -72,8 +71,7 @@ class Recovery:
             taken.extend(rows)
             if own.server:
                 conductors.release(conn, dead)
-            over = locks.left_over(conn, dead)
-            tell_of_locks(conn, self._store, locks.release_all(conn, over, at=time.time()))
+            free_left_over(conn, self._store, dead)
             conductors.forget(conn)
             failpoints.hit("adoption.inside")
 
@@ -195,11 +193,8 @@ def bury(store: Store, lease: float) -> None:
     For processes without a conductor of their own, before they write. `lease` is how long leases are, in seconds.
     """
     with store.read() as conn:
-        suspects = [
-            dead
-            for dead in conductors.expired(conn, lease / MARGIN)
-            if any(map(_is_local, executions.of_owner(conn, dead)))
-        ]
+        late = conductors.expired(conn, lease / MARGIN)
+        suspects = [one for one in late if any(map(_is_local, executions.of_owner(conn, one)))]
     for dead in suspects:
         presence = claim(store.path, dead) if store.path is not None else None
         if store.path is not None and presence is None:

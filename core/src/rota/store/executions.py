@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from rota.store.bulk import Bulk, BulkUpdate, Row
 from rota.store.engine import serialize
-from rota.store.tables import execution_labels, executions
+from rota.store.tables import execution_labels, executions, locks
 
 _e = executions.c
 _DEFAULTS: dict[str, Any] = dict.fromkeys(
@@ -42,6 +42,9 @@ _PLACES = (
     )
     .order_by(_e.created_at, _e.id)
 )
+
+
+_KEPT = sa.select(locks.c.execution_id).where(locks.c.key == sa.bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +207,30 @@ def children(
 def alive_places(conn: sa.Connection, namespace: str, flow: str, place_key: str) -> Places:
     """Return who holds and who waits for the places of one flow and key.
 
-    A place is held by an execution that has started and not ended. Nobody else sees or changes them until the
-    transaction of `conn` ends, so give places in that same transaction.
+    A place is held by an execution that has started and not ended, or was kept for one: see `keep_place`. Nobody else
+    sees or changes them until the transaction of `conn` ends, so give places in that same transaction.
     """
     serialize(conn, f"place {namespace} {flow} {place_key}")
     rows = conn.execute(_PLACES, {"namespace": namespace, "flow": flow, "place_key": place_key}).all()
     waiting = ("created", "queued")
     held = [row.id for row in rows if row.state not in waiting]
+    kept = conn.scalars(_KEPT, {"key": _kept_key(namespace, flow, place_key)})
+    held += [execution_id for execution_id in kept if execution_id not in held]
     return Places(held, [row.id for row in rows if row.state in waiting])
+
+
+def keep_place(conn: sa.Connection, row: Row, *, at: float) -> None:
+    """Keep the place of an execution beyond its end, until its locks are released: a thread of it goes on.
+
+    It is a held request for a lock that nobody else asks for; so it shows among the locks, too.
+    """
+    values = {"execution_id": row["id"], "root_id": row["id"], "path": "", "node": "", "idx": -1, "inside": []}
+    values |= {"key": _kept_key(row["namespace"], row["flow"], row["place_key"])}
+    conn.execute(sa.insert(locks).values(values | {"held": True, "asked_at": at, "granted_at": at}))
+
+
+def _kept_key(namespace: str, flow: str, place_key: str) -> str:
+    return f"(place) {namespace}/{flow} {place_key}".rstrip()
 
 
 def _labels(execution_id: str, labels: Mapping[str, str] | None) -> Iterable[Row]:
