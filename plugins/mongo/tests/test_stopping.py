@@ -190,3 +190,17 @@ def test_after_the_deadline_nothing_is_begun(ctx: RecordedContext, orders: Where
     ctx.deadline = datetime.now(UTC) - timedelta(seconds=1)
     with pytest.raises(TaskFailed, match="the time of the task is over"):
         Find(**orders).run(ctx)
+
+
+def test_a_cancelled_command_does_not_go_on_in_a_real_server(ctx: RecordedContext, real_mongodb_uri: str) -> None:
+    from pymongo import MongoClient
+
+    slowly = {"$where": "sleep(200) || true"}
+    with MongoClient[dict[str, Any]](real_mongodb_uri) as real:
+        real["test_cancel"].drop_collection("orders")
+        real["test_cancel"]["orders"].insert_many([{"_id": number} for number in range(1000)])
+        task = Find(uri=real_mongodb_uri, database="test_cancel", collection="orders", filter=slowly)
+        cancelled_while(ctx, real, "find", task)
+        running = real.admin.aggregate([{"$currentOp": {}}, {"$match": {"ns": "test_cancel.orders", "active": True}}])
+        assert list(running) == []
+        real.drop_database("test_cancel")
