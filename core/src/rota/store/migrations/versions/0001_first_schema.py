@@ -396,3 +396,117 @@ def upgrade() -> None:  # noqa: PLR0915
         sa.ForeignKeyConstraint(["revision_id"], ["revisions.id"], name=op.f("fk_flows_revision_id")),
         sa.PrimaryKeyConstraint("namespace", "id", name=op.f("pk_flows")),
     )
+    op.create_table(
+        "conditions",
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("subject", KEY, nullable=False),
+        sa.Column("namespace", sa.Text(), nullable=False),
+        sa.Column("flow", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("momentary", sa.Boolean(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("raised_at", sa.Double(), nullable=False),
+        sa.Column("last_at", sa.Double(), nullable=False),
+        sa.Column("cleared_at", sa.Double(), nullable=True),
+        sa.Column("handled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "subject", name=op.f("pk_conditions")),
+    )
+    with op.batch_alter_table("conditions", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_conditions_new",
+            ["kind", "subject"],
+            unique=False,
+            sqlite_where=sa.text("NOT handled"),
+            postgresql_where=sa.text("NOT handled"),
+        )
+
+    op.create_table(
+        "incidents",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("rule", KEY, nullable=False),
+        sa.Column("kind", KEY, nullable=False),
+        sa.Column("key", KEY, nullable=False),
+        sa.Column("namespace", KEY, nullable=False),
+        sa.Column("flow", KEY, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("execution_id", KEY, nullable=True),
+        sa.Column("labels", sa.Text(), nullable=True),
+        sa.Column("details", sa.Text(), nullable=True),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.Double(), nullable=False),
+        sa.Column("last_at", sa.Double(), nullable=False),
+        sa.Column("closed_at", sa.Double(), nullable=True),
+        sa.Column("pending", sa.Text(), nullable=True),
+        sa.Column("due_at", sa.Double(), nullable=True),
+        sa.Column("told", KEY, nullable=True),
+        sa.Column("told_closed", KEY, nullable=True),
+        sa.Column("silence_id", ID, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
+    )
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_incidents_open",
+            ["rule", "kind", "key"],
+            unique=True,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
+        batch_op.create_index("ix_incidents_opened", ["opened_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_incidents_pending",
+            ["due_at"],
+            unique=False,
+            sqlite_where=sa.text("pending IS NOT NULL"),
+            postgresql_where=sa.text("pending IS NOT NULL"),
+        )
+        batch_op.create_index("ix_incidents_told", ["told"], unique=False)
+        batch_op.create_index("ix_incidents_told_closed", ["told_closed"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("message", KEY, nullable=False),
+        sa.Column("sink", KEY, nullable=False),
+        sa.Column("rule", KEY, nullable=False),
+        sa.Column("alert", sa.Text(), nullable=False),
+        sa.Column("state", KEY, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("next_at", sa.Double(), nullable=True),
+        sa.Column("last_at", sa.Double(), nullable=True),
+        sa.Column("sent_at", sa.Double(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("merged_into", KEY, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index("ix_deliveries_created", ["created_at", "id"], unique=False)
+        batch_op.create_index("ix_deliveries_message", ["message"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_queued",
+            ["sink", "next_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
+        )
+        batch_op.create_index("ix_deliveries_sent", ["sink", "sent_at"], unique=False)
+
+    op.create_table(
+        "silences",
+        sa.Column("id", ID, sa.Identity(always=False), nullable=False),
+        sa.Column("namespace", sa.Text(), nullable=True),
+        sa.Column("flow", sa.Text(), nullable=True),
+        sa.Column("rule", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=True),
+        sa.Column("labels", sa.Text(), nullable=True),
+        sa.Column("starts_at", sa.Double(), nullable=False),
+        sa.Column("ends_at", sa.Double(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_silences")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.create_index("ix_silences_ends", ["ends_at"], unique=False)
