@@ -18,7 +18,7 @@ Lines = Iterator[str]
 
 def language() -> Lines:
     """The keys of the language, and the core's own types."""
-    from rota.flows import inputs, models, triggers
+    from rota.flows import alerts, inputs, models, triggers
 
     about = "Every key of a flow. How values, scopes and fleets behave: [the language](../language.md)."
     yield from _title("Language reference", about)
@@ -29,6 +29,7 @@ def language() -> Lines:
         yield from _model(f"`{name}`", cls, without=models.Scope if issubclass(cls, models.Scope) else models.Step)
     for title, cls in _named(models, "Retry", "Lock", "Rollout", "Expect", "Approve", "Concurrency", "Sla"):
         yield from _model(title, cls)
+    yield from _model("Alert rule", alerts.FlowAlert)
     yield "## Inputs\n"
     for cls in _subclasses(inputs.InputKeys):
         yield from _model(f"Input `{_literal(cls)}`", cls, without=inputs.InputKeys, level=3)
@@ -69,6 +70,7 @@ def commands() -> Lines:
 
 def settings() -> Lines:
     """The settings."""
+    from rota.flows.alerts import AlertRule
     from rota.settings import Settings
     from rota.settings import models as parts
 
@@ -76,7 +78,8 @@ def settings() -> Lines:
     yield from _title("Settings", about)
     yield f"{_summary(Settings)}\n"
     yield from _table(Settings)
-    for title, cls in _named(parts, "SecretSettings", "SinkSettings", "ArtifactSettings", "NamespaceSettings"):
+    sections = ("SecretSettings", "SinkSettings", "SinkLimit", "ArtifactSettings", "NamespaceSettings")
+    for title, cls in [*_named(parts, *sections), ("AlertRule", AlertRule)]:
         yield from _model(title, cls)
 
 

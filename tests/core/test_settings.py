@@ -247,3 +247,35 @@ def test_no_secret_of_a_section_is_in_the_repr_of_the_settings() -> None:
 def test_there_are_no_more_than_twenty_keys_and_each_is_documented() -> None:
     assert len(Settings.model_fields) <= 20
     assert [name for name, info in documented(Settings).model_fields.items() if not info.description] == []
+
+
+RULES = "sinks: [{id: chat, type: log}]\nalerts:\n  - id: ops\n    to: [chat]\n"
+
+
+def test_alert_rules_have_defaults() -> None:
+    (rule,) = load(RULES).alerts
+    assert (rule.states, rule.about, rule.namespaces, rule.flows) == (["failed"], None, None, None)
+    assert (rule.group, rule.recovery, rule.disabled) == (timedelta(seconds=30), True, False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "refused"),
+    [
+        ("    stats: [failed]\n", "rota.yaml:5:5: unknown key `alerts.0.stats`\n  hint: did you mean `states`?"),
+        ("    states: [lost]\n", "rota.yaml:5:14: `alerts.0.states.0` must be `success`, `warning`"),
+        ("    text: '{{ outputs.a }}'\n", "rota.yaml:5:11: `text` of alert rule `ops`: it uses `outputs`"),
+        ("    text: '{{ 1 + }}'\n", "rota.yaml:5:11: `text` of alert rule `ops`: `1 +`: it is no expression"),
+        ("  - {id: all, to: [chatt]}\n", "rota.yaml:5:20: alert rule `all`: there is no sink `chatt`"),
+        ("  - {id: ops, to: [chat]}\n", "rota.yaml:3:3: `alerts`: the id `ops` is there twice"),
+    ],
+)
+def test_a_wrong_alert_rule_has_its_place(rule: str, refused: str) -> None:
+    assert refused in refusal(RULES + rule)
+
+
+def test_a_sink_has_a_limit_of_its_own() -> None:
+    (sink,) = load("sinks: [{id: chat, type: log, limit: {messages: 5, per: 10s}}]").sinks
+    assert (sink.limit.messages, sink.limit.per, sink.fields) == (5, timedelta(seconds=10), {})
+    assert "rota.yaml:1:49: `sinks.0.limit.messages` must be at least 1" in refusal(
+        "sinks: [{id: chat, type: log, limit: {messages: 0}}]"
+    )

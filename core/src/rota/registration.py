@@ -43,7 +43,7 @@ KINDS = {
         Kind("task type", "register_task_types", Task, TASK_KEYS),
         Kind("trigger", "register_triggers", Trigger, TRIGGER_KEYS),
         Kind("secret backend", "register_secret_backends", SecretBackend, frozenset({"id", "type", "namespaces"})),
-        Kind("alert sink", "register_alert_sinks", AlertSink, frozenset({"id", "type"})),
+        Kind("alert sink", "register_alert_sinks", AlertSink, frozenset({"id", "type", "limit"})),
         Kind("artifact store", "register_artifact_stores", ArtifactStore, frozenset({"type"})),
         Kind("service", "register_services", Service),
         Kind("executor", "register_executors", Executor),

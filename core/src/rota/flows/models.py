@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from rota.extensions import TASK_KEYS as TASK_KEYS
+from rota.flows.alerts import FlowAlert
 from rota.flows.durations import Duration
 from rota.flows.inputs import Input
 from rota.flows.triggers import AnyTrigger
@@ -430,7 +431,7 @@ class Flow(Model):
     """The timezone in which its dates are shown. Default: the setting's."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Field values and task keys by type, `ssh.command` or `ssh.*`."""
-    alerts: list[dict[str, Any]] = Field(default_factory=list)
+    alerts: list[FlowAlert] = Field(default_factory=list)
     """Who is told about what."""
     sla: Sla | None = None
     """When somebody must be told although nothing failed."""

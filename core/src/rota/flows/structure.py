@@ -20,7 +20,7 @@ def check_structure(data: dict[str, Any], places: Places) -> Iterator[Finding]:
     """Yield what is wrong with the flow `data`, as written, that no single key shows."""
     steps = list(walk(data))
     yield from _duplicates("task", ((step.path, step.step) for step in steps), places)
-    for kind, key in (("input", "inputs"), ("trigger", "triggers")):
+    for kind, key in (("input", "inputs"), ("trigger", "triggers"), ("alert rule", "alerts")):
         yield from _duplicates(kind, _entries(data, (key,)), places)
     for step in steps:
         if step.type == "pause":

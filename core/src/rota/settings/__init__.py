@@ -9,6 +9,7 @@ from rota.settings.models import (
     SecretSettings,
     Section,
     Settings,
+    SinkLimit,
     SinkSettings,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "SecretSettings",
     "Section",
     "Settings",
+    "SinkLimit",
     "SinkSettings",
     "find_settings",
     "load_settings",

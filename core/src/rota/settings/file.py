@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rota.errors import FlowError, SettingsError
+from rota.flows.alerts import AlertRule
 from rota.flows.phrases import phrase
 from rota.flows.similar import did_you_mean
 from rota.settings.models import KeyPath, NamespaceSettings, Settings
@@ -55,6 +56,8 @@ def load_settings(
         raise SettingsError("\n".join(_texts(error, document, given))) from None
     settings._file, settings._sections = path, sections  # noqa: SLF001 - they are no keys of the model
     settings._places = document.places if document else None  # noqa: SLF001
+    if settings.alerts:
+        _check_rules(settings)
     return settings
 
 
@@ -195,8 +198,21 @@ def _texts(error: ValidationError, document: Document | None, given: Mapping[str
 
 
 def _known(path: KeyPath) -> list[str]:
+    if path[:1] == ("alerts",) and len(path) > 2:
+        return list(AlertRule.model_fields)
     model = NamespaceSettings if path[:1] == ("namespaces",) and len(path) > 2 else Settings
     return list(model.model_fields)
+
+
+def _check_rules(settings: Settings) -> None:
+    from rota.settings.alerts import rule_faults
+
+    faults = [
+        f"{settings.place(path)}: {message}" + (f"\n  hint: {hint}" if hint else "")
+        for path, message, hint in rule_faults(settings)
+    ]
+    if faults:
+        raise SettingsError("\n".join(faults))
 
 
 def _sentence(fault: dict[str, Any], known: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from rota.errors import Place, SettingsError
+from rota.flows.alerts import AlertRule
 from rota.flows.durations import Duration
 
 KeyPath = tuple[str | int, ...]
@@ -59,11 +60,22 @@ class SecretSettings(Section):
         )
 
 
+class SinkLimit(Model):
+    """How much a sink is sent; what is over it waits, and is put together."""
+
+    messages: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """At most so many messages …"""
+    per: Duration = timedelta(minutes=1)
+    """… within so long."""
+
+
 class SinkSettings(Section):
     """An alert sink."""
 
     id: str
     """Its name, which alert rules use."""
+    limit: SinkLimit = Field(default_factory=SinkLimit)
+    """How many messages it is sent at most. Default: 20 a minute."""
 
 
 class ArtifactSettings(Section):
@@ -134,7 +146,7 @@ class Settings(Model):
     """Where secrets come from, asked in this order. Default: `{id: env, type: env}`."""
     sinks: list[SinkSettings] = Field(default_factory=list)
     """Where alerts go."""
-    alerts: list[dict[str, Any]] = Field(default_factory=list)
+    alerts: list[AlertRule] = Field(default_factory=list)
     """Who is told about what, for all flows."""
     namespaces: dict[Annotated[str, Field(pattern=_NAMESPACE)], NamespaceSettings] = Field(default_factory=dict)
     """What holds for the flows of a namespace and of those below it."""
@@ -189,7 +201,7 @@ class Settings(Model):
             raise ValueError("a lease shorter than half a second cannot be kept")
         return value
 
-    @field_validator("secrets", "sinks")
+    @field_validator("secrets", "sinks", "alerts")
     @classmethod
     def _have_ids_of_their_own(cls, value: list[Any]) -> list[Any]:
         ids = [section.id for section in value]

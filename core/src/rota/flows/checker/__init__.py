@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rota.errors import Finding
+from rota.flows.checker.alerts import check_alerts
 from rota.flows.checker.codes import CODES, Code
 from rota.flows.checker.examination import Examination, FlowLookup
 from rota.flows.checker.expressions import check_expressions
@@ -50,6 +51,7 @@ def check(
     check_scopes(exam, world)
     check_clock(exam, loaded.flow)
     check_triggers(exam)
+    check_alerts(exam)
     check_subflows(exam)
     check_unused(exam, used)
     found = dict.fromkeys([*loaded.warnings, *exam.findings])

@@ -63,6 +63,7 @@ _CHECK = """
     missing-file          a file that the flow does not have among its `files`
     secret-not-allowed    a secret where none may be: it would steer the flow, or be shown
     no-secret-backend     no secret backend is open to the namespace
+    unknown-sink          an alert rule names a sink that the settings do not have
     not-boolean           a condition does not give true or false
     unknown-flow          the flow of a `subflow` or a trigger does not exist
     subflow-circle        a flow runs itself, by way of its subflows

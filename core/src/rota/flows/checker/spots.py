@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rota.extensions import Task
+from rota.flows.alerts import ALERT_NAMES
 from rota.flows.checker.tree import Cursor, Site, Tree, end_of_tasks, start_of
 from rota.flows.models import (
     Exit,
@@ -89,6 +90,9 @@ def _before(flow: Flow) -> Iterator[Spot]:
             yield Spot((*path, name), getattr(trigger, name), "value", _TRIGGER, steers="is shown with the execution")
         key = getattr(trigger, "idempotency_key", None)
         yield Spot((*path, "idempotency_key"), key, "expression", _TRIGGER, steers="steers the flow")
+    for index, rule in enumerate(flow.alerts):
+        for name in ("title", "text"):
+            yield Spot(("alerts", index, name), getattr(rule, name), "value", ALERT_NAMES, steers="is told to people")
 
 
 def _names(cursor: Cursor, extra: frozenset[str] = frozenset()) -> tuple[frozenset[str], Site | None]:

@@ -45,6 +45,20 @@ _FIXED = {
     "error": mapping({"task": TEXT, "target": union([TEXT, NULL]), "message": TEXT, "type": TEXT, "attempt": INTEGER}),
     "trigger": mapping({"id": TEXT, "type": TEXT, "date": DATE, "event": ANY}, ANY),
     "labels": mapping({}, TEXT),
+    "alert": mapping(
+        {
+            "rule": TEXT,
+            "kind": TEXT,
+            "title": TEXT,
+            "text": TEXT,
+            "severity": TEXT,
+            "state": TEXT,
+            "since": DATE,
+            "count": INTEGER,
+            "recovered": BOOLEAN,
+        }
+    ),
+    "targets": mapping({"failed": LIST, "count": INTEGER, "total": INTEGER}),
     "index": INTEGER,
     "key": TEXT,
 }
