@@ -58,7 +58,7 @@ IDLE = 0.4
 """Seconds between two looks for what other processes have asked, when nothing happens."""
 SWITCH = 0.001
 """Seconds a thread may keep the interpreter to itself: with the usual 5 ms, busy tasks would hold up every turn."""
-GARBAGE = 10_000
+GARBAGE = 50_000
 """Objects made until the interpreter looks for circles: there are many frames, and hardly any circle."""
 BUSY_LOOK = 0.1
 """Seconds between two such looks at the least."""
@@ -117,7 +117,7 @@ class Conductor:
         """Register and begin to run. Raises StoreError."""
         self.ownership.register(serving=self.server)
         sys.setswitchinterval(min(SWITCH, sys.getswitchinterval()))
-        gc.set_threshold(max(GARBAGE, gc.get_threshold()[0]), *gc.get_threshold()[1:])
+        _look_for_garbage()
         self._thread = threading.Thread(target=self._run, name="rota-conductor", daemon=True)
         self._thread.start()
         if not self.ownership.by_presence:
@@ -471,6 +471,13 @@ def _reach(when: str, runs: bool, outcomes: bool) -> None:
         failpoints.hit(f"running.{when}_commit")
     if outcomes:
         failpoints.hit(f"outcome.{when}_commit")
+
+
+def _look_for_garbage() -> None:
+    threshold, *older = gc.get_threshold()
+    if threshold > GARBAGE:  # the launcher has put it off: what was imported until here stays for good
+        gc.freeze()
+    gc.set_threshold(GARBAGE, *older)
 
 
 def _nothing() -> None:
