@@ -1,0 +1,1 @@
+"""What tells people: occurrences become incidents, incidents messages, messages deliveries to sinks."""
