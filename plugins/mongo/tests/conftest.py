@@ -17,7 +17,7 @@ def client(mongodb_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
     """A bare client of the administrator, to prepare and to look."""
     from pymongo import MongoClient
 
-    limits = {"socketTimeoutMS": 10_000, "connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 10_000}
+    limits: dict[str, Any] = {"socketTimeoutMS": 10_000, "connectTimeoutMS": 5_000, "serverSelectionTimeoutMS": 10_000}
     with MongoClient[dict[str, Any]](mongodb_uri, tz_aware=True, **limits) as client:
         yield client
 

@@ -165,6 +165,8 @@ def test_a_primary_steps_down_and_comes_back(ctx: RecordedContext) -> None:
         away = Health(uri=mongodb.uri(), fail=False).run(ctx)
         assert (away.role, away.writable) == ("secondary", False)
         assert "has no primary" in away.problems[0]
+        assert Stats(uri=mongodb.uri(), read_preference="secondary").run(ctx).databases == []
+        assert Stats(uri=mongodb.uri(), database="none", collections=True).run(ctx).collections == []
         with pytest.raises(TaskFailed, match="there was no primary within 1 s") as raised:
             WaitForPrimary(uri=mongodb.uri(), wait="1s").run(ctx)
         assert raised.value.retryable is None

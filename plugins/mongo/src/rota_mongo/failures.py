@@ -123,7 +123,7 @@ def _of_selection(error: Exception, connection: Connection) -> tuple[str, bool |
         why = re.search(r"certificate verify failed: ([^(\]]*)", text)
         reason = why[1].strip() if why else "it cannot be verified"
         return f"the certificate of `{place}` is refused: {reason}", False, "`tls_ca` names the authorities to trust"
-    if re.search(r"SSL|TLS|tlsv1", text):
+    if re.search(r"ssl|tls", text, re.IGNORECASE):
         return f"no TLS connection to `{place}`: {text}", None, "does the server want a client's certificate?"
     if re.search(r"Name or service not known|nodename nor servname|No address|name resolution|DNS", text):
         return f"the name of `{place}` is not known: {text}", None, ""

@@ -144,12 +144,16 @@ class Health(MongoTask):
 
     def _report(self, client: Client) -> HealthReport:
         unknown: list[str] = []
-        admin = client.get_database("admin", read_preference=read_preference(self.read_preference))
+        preference = read_preference(self.read_preference)
 
-        def ask(what: str, command: str, **options: Any) -> Mapping[str, Any] | None:
-            return _allowed(unknown, what, lambda: admin.command(command, **options))
+        def command(name: str) -> Mapping[str, Any]:
+            # A command goes to the primary whatever the database prefers, unless it is told here.
+            return client.admin.command(name, read_preference=preference)
 
-        hello = admin.command("hello")
+        def ask(what: str, name: str) -> Mapping[str, Any] | None:
+            return _allowed(unknown, what, lambda: command(name))
+
+        hello = command("hello")
         status = ask("replica_set", "replSetGetStatus") if "setName" in hello else None
         server = ask("connections", "serverStatus") or {}
         sizes = ask("sizes", "listDatabases") or {}
@@ -164,7 +168,7 @@ class Health(MongoTask):
             problems=problems,
             unknown=unknown,
             address=str(hello.get("me") or self.place()),
-            version=str(admin.command("buildInfo")["version"]),
+            version=str(command("buildInfo")["version"]),
             role=role_of(hello),
             writable=bool(hello.get("isWritablePrimary")),
             uptime_seconds=whole(server["uptime"]) if "uptime" in server else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,11 @@ from rota import Context
 from rota_mongo.connection import MongoTask, Roles
 from rota_mongo.operation import check_cancelled, connected, read_preference
 from rota_mongo.replies import whole
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from rota_mongo.client import Client
 
 
 class Sizes(BaseModel):
@@ -80,35 +85,42 @@ class Stats(MongoTask):
     def run(self, ctx: Context) -> StatsReport:
         what = self.database or self.place()
         with connected(self, ctx, f"stats of `{what}`") as client:
-            preference = read_preference(self.read_preference)
             if self.database is None:
-                return self._server(client, preference, ctx)
-            database = client.get_database(self.database, read_preference=preference)
+                return self._server(client, ctx)
+            database = client[self.database]
             if self.collection is not None:
-                name = f"{self.database}.{self.collection}"
-                return StatsReport(
-                    total=_sizes(name, database.command("collStats", self.collection)), databases=[], collections=[]
-                )
-            names = database.list_collection_names(filter={"type": "collection"}) if self.collections else []
+                total = self._sizes(database, f"{self.database}.{self.collection}", "collStats", self.collection)
+                return StatsReport(total=total, databases=[], collections=[])
             found = []
-            for name in names:
+            for name in self._collections(database) if self.collections else ():
                 check_cancelled(ctx)
-                found.append(_sizes(f"{self.database}.{name}", database.command("collStats", name)))
-            total = _sizes(self.database, database.command("dbStats"))
+                found.append(self._sizes(database, f"{self.database}.{name}", "collStats", name))
+            total = self._sizes(database, self.database, "dbStats")
             return StatsReport(total=total, databases=[], collections=_largest_first(found))
 
-    def _server(self, client: Any, preference: Any, ctx: Context) -> StatsReport:
+    def _server(self, client: Client, ctx: Context) -> StatsReport:
+        names = client.admin.command("listDatabases", nameOnly=True, read_preference=self._member())["databases"]
         found = []
-        for name in client.list_database_names():
+        for name in (one["name"] for one in names):
             check_cancelled(ctx)
             if name not in {"admin", "config", "local"}:
-                database = client.get_database(name, read_preference=preference)
-                found.append(_sizes(name, database.command("dbStats")))
-        names = [name for name in Sizes.model_fields if name not in {"name", "average_document_bytes"}]
-        sums = {name: sum(getattr(one, name) for one in found) for name in names}
+                found.append(self._sizes(client[name], name, "dbStats"))
+        fields = [name for name in Sizes.model_fields if name not in {"name", "average_document_bytes"}]
+        sums = {name: sum(getattr(one, name) for one in found) for name in fields}
         average = sums["data_bytes"] / sums["documents"] if sums["documents"] else 0.0
         total = Sizes(name="", average_document_bytes=round(average, 3), **sums)
         return StatsReport(total=total, databases=_largest_first(found), collections=[])
+
+    def _member(self) -> Any:
+        # pymongo sends a command to the primary, whatever the database prefers, unless the call itself says so.
+        return read_preference(self.read_preference)
+
+    def _collections(self, database: Database[dict[str, Any]]) -> list[str]:
+        listing = {"listCollections": 1, "nameOnly": True, "filter": {"type": "collection"}}
+        return [one["name"] for one in database.cursor_command(listing, read_preference=self._member())]
+
+    def _sizes(self, database: Database[dict[str, Any]], name: str, command: str, value: Any = 1) -> Sizes:
+        return _sizes(name, database.command(command, value, read_preference=self._member()))
 
 
 def _largest_first(found: list[Sizes]) -> list[Sizes]:
