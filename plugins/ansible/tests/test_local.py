@@ -91,16 +91,21 @@ def test_a_plan_is_check_mode_with_differences(ctx: RecordedContext, tmp_path: P
     assert not target.exists()
 
 
-def test_no_secret_is_in_an_argument_or_a_log_or_left_in_a_file(ctx: RecordedContext, tmp_path: Path) -> None:
-    seen = tmp_path / "seen"
+def test_no_secret_is_in_an_argument_or_a_log_or_left_in_a_file(
+    ctx: RecordedContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, memory = tmp_path / "seen", tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr("rota_ansible.running.MEMORY", memory)
     script = f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > {seen}"
+    script += f"; find {memory} -name extravars > {tmp_path / 'holding'}"
     tasks = [{"name": "look", "ansible.builtin.shell": script, "no_log": True}]
-    before = set(Path("/dev/shm").glob("rota-ansible-*"))
     playbook(tasks, extra_vars={"token": "s3cr3t-value"}, become_password="hunter2-pw").run(ctx)
     assert "s3cr3t-value" not in seen.read_text(errors="replace")
     assert "hunter2-pw" not in seen.read_text(errors="replace")
     assert not any("s3cr3t-value" in line.message or "hunter2-pw" in line.message for line in ctx.log.lines)
-    assert set(Path("/dev/shm").glob("rota-ansible-*")) <= before
+    assert f"{memory}/rota-ansible-" in (tmp_path / "holding").read_text(), "it was there while it was needed"
+    assert list(memory.iterdir()) == []
     assert "hunter2-pw" not in repr(playbook(tasks, become_password="hunter2-pw"))
 
 
