@@ -14,7 +14,8 @@ _ORDER = ("info", "warning", "error", "critical")
 
 
 def digest_of(alerts: Sequence[Mapping[str, Any]], now: float) -> dict[str, Any]:
-    """Return the fields of one alert about all of `alerts`, oldest first."""
+    """Return the fields of one alert about all of `alerts`."""
+    alerts = sorted(alerts, key=lambda alert: (alert["date"], alert["namespace"], alert["flow"], alert["title"]))
     count = sum(alert.get("merged", _ONE)["count"] for alert in alerts)
     listed = [line for alert in alerts for line in _lines(alert)][:LISTED]
     title = f"{count:,} alerts: " + "; ".join(line.partition(": ")[0] for line in listed[:3])

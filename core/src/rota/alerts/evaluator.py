@@ -36,6 +36,8 @@ RECENT = 3600.0
 PAGE = 500
 PAGES = 4
 """So many changes are read in one turn: PAGES times PAGE."""
+PATIENCE = 50
+"""So many turns people are told nothing while there is always more to read."""
 
 Write = Callable[[Connection], object]
 
@@ -85,6 +87,7 @@ class Evaluator:
         self._position = ""
         self._since = 0.0
         self._watch_at = 0.0
+        self._waited = 0
         self._dispatch_at: float | None = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -128,7 +131,9 @@ class Evaluator:
             self._watch(book, now)
             self._watch_at, self._dispatch_at = now + WATCH, now
         book.expire(now)
-        queued = self._teller.tell(book, now, writes)
+        # In the middle of a storm it is better to know more first, but not for ever.
+        self._waited = self._waited + 1 if more else 0
+        queued = self._waited % PATIENCE == 0 and self._teller.tell(book, now, writes)
         self._save(book, writes)
         self._post.settle(outcome)
         if queued or outcome.tries:

@@ -128,7 +128,7 @@ class Incidents:
             last_at=occurrence.at,
             closed_at=occurrence.at if notice else None,
             pending="open",
-            due_at=self._due_at(rule, occurrence.at),
+            due_at=self._due_at(rule.name, rule.model.group.total_seconds(), occurrence.at),
         )
         self._enter(incident)
         self.changed[incident.id] = incident
@@ -155,7 +155,8 @@ class Incidents:
         if incident.pending == "open":
             pass  # the one message says both
         elif incident.details.get("recovery") and incident.told and not silently:
-            incident.pending, incident.due_at = "closed", at + float(incident.details.get("group", 0))
+            group = float(incident.details.get("group", 0))
+            incident.pending, incident.due_at = "closed", self._due_at(incident.rule, group, at)
             self._pending[incident.id] = incident
         else:
             self._leave(incident)
@@ -209,7 +210,8 @@ class Incidents:
                 incident.told = message
                 incident.told_closed = message if incident.closed_at is not None else None
             self.forget(incident)
-        self._windows[rule] = _Window(now, count)
+        before = self._windows.get(rule)
+        self._windows[rule] = _Window(now, count + (before.about if before and before.told_at == now else 0))
 
     def forget(self, incident: Incident) -> None:
         """Tell nobody of it any more."""
@@ -219,9 +221,8 @@ class Incidents:
             self._leave(incident)
         self.changed[incident.id] = incident
 
-    def _due_at(self, rule: Rule, at: float) -> float:
-        group = rule.model.group.total_seconds()
-        window = self._windows.get(rule.name)
+    def _due_at(self, rule: str, group: float, at: float) -> float:
+        window = self._windows.get(rule)
         if window is not None and window.about >= MANY and at < window.told_at + group * LONGER:
             return max(at + group, window.told_at + group * LONGER)
         return at + group

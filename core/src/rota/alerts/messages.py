@@ -62,7 +62,7 @@ def compose(
         "labels": first.labels if len(incidents) == 1 else {},
         "date": now,
     }
-    return Message(rule.name, _sinks(rule, bad), alert)
+    return Message(rule.name, _sinks(rule, incidents), alert)
 
 
 def _sinks(rule: Rule, incidents: Sequence[Incident]) -> list[str]:

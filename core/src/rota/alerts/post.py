@@ -22,6 +22,8 @@ logger = logging.getLogger("rota.alerts")
 FIRST_WAIT = 10.0
 LONGEST_WAIT = 900.0
 """Seconds until a message is tried again: twice as long each time."""
+LONGEST_REST = 300.0
+"""Seconds for which a sink that fails again and again is left alone, whatever waits for it."""
 GIVE_UP = 86400.0
 """Seconds after which a message that no try has brought to its sink is given up."""
 FAILING = 3
@@ -38,8 +40,16 @@ class Health:
     """How a sink does: failures in a row, and when it last took a message."""
 
     failures: int = 0
+    failed_at: float = 0.0
     taken_at: float = 0.0
     hangs: bool = False
+
+    @property
+    def rests_until(self) -> float:
+        """Until when it is left alone."""
+        if self.failures < FAILING:
+            return 0.0
+        return self.failed_at + min(LONGEST_REST, _wait(self.failures - FAILING + 1))
 
 
 @dataclass(slots=True)
@@ -86,20 +96,24 @@ class Post:
         for name in outcome.hanging:
             self._health[name].hangs = True
         for sent in outcome.tries:
+            self._senders[sent.delivery["sink"]].taken = False
             health = self._health.setdefault(sent.delivery["sink"], Health())
             health.hangs = False
             health.failures = health.failures + 1 if sent.error else 0
-            if not sent.error:
+            if sent.error:
+                health.failed_at = sent.at
+            else:
                 health.taken_at = sent.at
 
     def _write_of(self, sent: Sent) -> Callable[[Connection], object]:
         delivery, name = sent.delivery, str(sent.delivery["sink"])
         attempts = int(delivery["attempts"]) + 1
+        failures = self._health.get(name, Health()).failures
         if not sent.error:
-            return lambda conn: _taken(conn, delivery["id"], name, attempts, sent.at)
-        failures = self._health.get(name, Health()).failures + 1
+            return lambda conn: _taken(conn, delivery["id"], name, attempts, sent.at, was_down=failures > 0)
+        failures += 1
         logger.warning("sink `%s` did not take a message, try %d: %s", name, attempts, sent.error)
-        next_at: float | None = sent.at + min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts - 1, 16))
+        next_at: float | None = sent.at + min(LONGEST_WAIT, _wait(attempts))
         state = "queued"
         if sent.at > float(delivery["created_at"]) + GIVE_UP:
             next_at, state = None, "failed"
@@ -134,7 +148,7 @@ class Post:
                 elif merged := self._together(name, rows, now):
                     writes.append(merged)
                 else:
-                    self._sender(name).give(rows[0])
+                    self._sender(name).give(min(rows, key=lambda row: int(row["attempts"])))
             next_due = deliveries.next_due(conn, now)
         if next_due is not None:
             waits.append(next_due)
@@ -142,16 +156,16 @@ class Post:
 
     def busy(self) -> bool:
         """Whether anything is being sent."""
-        return any(sender.busy for sender in self._senders.values())
+        return any(sender.sending for sender in self._senders.values())
 
     def _free_at(self, conn: Connection, name: str, now: float) -> float | None:
         """Return when the sink may be sent something, or None where a try is on its way and will wake us."""
         sender = self._senders.get(name)
-        if sender is not None and (sender.busy or any(sent.delivery["sink"] == name for sent in self._settled)):
+        if sender is not None and sender.taken:
             return None
-        section = self._sinks.section(name)
-        if section is None:
-            return now
+        section, rests_until = self._sinks.section(name), self._health.get(name, Health()).rests_until
+        if section is None or rests_until > now:
+            return max(now, rests_until)
         per = section.limit.per.total_seconds()
         times = deliveries.sent_times(conn, name, now - per)
         return now if len(times) < section.limit.messages else times[-section.limit.messages] + per
@@ -190,10 +204,16 @@ class Post:
         self._wake.set()
 
 
-def _taken(conn: Connection, delivery_id: str, sink: str, attempts: int, at: float) -> None:
+def _taken(conn: Connection, delivery_id: str, sink: str, attempts: int, at: float, *, was_down: bool) -> None:
     values = {"attempts": attempts, "last_at": at, "sent_at": at, "next_at": None, "last_error": None}
     deliveries.update(conn, delivery_id, state="sent", **values)
     conditions.clear(conn, "sink", sink, at=at)
+    if was_down:
+        deliveries.hurry(conn, sink, at=at)
+
+
+def _wait(tries: int) -> float:
+    return FIRST_WAIT * 2.0 ** min(tries - 1, 16)
 
 
 def _failing(sink: str, how: str, at: float) -> Callable[[Connection], object]:

@@ -33,26 +33,27 @@ class Sender:
 
     def __init__(self, name: str, sinks: Sinks, clock: Callable[[], float], ended: Callable[[Sent], object]) -> None:
         self.name = name
-        self.busy_since: float | None = None
-        """When the message was given that is being sent, on the monotonic clock."""
-        self.delivery_id = ""
+        self.taken = False
+        """Whether it has a message: from when that was given until what came of it is on disk."""
+        self._since: float | None = None
         self._sinks = sinks
         self._clock = clock
         self._ended = ended
         self._ctx: SinkContext | None = None
 
     @property
-    def busy(self) -> bool:
-        """Whether a message is being sent."""
-        return self.busy_since is not None
+    def sending(self) -> bool:
+        """Whether the sink has not answered yet."""
+        return self._since is not None
 
     def hangs_for(self) -> float:
         """Return for how many seconds the sink has not answered."""
-        return 0.0 if self.busy_since is None else time.monotonic() - self.busy_since
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
 
     def give(self, delivery: Mapping[str, Any]) -> None:
         """Send a message, on another thread."""
-        self.busy_since, self.delivery_id = time.monotonic(), delivery["id"]
+        self.taken, self._since = True, time.monotonic()
         threading.Thread(target=self._send, args=(delivery,), name=f"rota-sink-{self.name}", daemon=True).start()
 
     def cancel(self) -> None:
@@ -71,8 +72,8 @@ class Sender:
         if error:
             self._sinks.forget(self.name)
         self._ctx = None
-        self.busy_since = None
         self._ended(Sent(delivery, " ".join(error.split())[:_LONGEST_ERROR], self._clock()))
+        self._since = None
 
     def _begun(self, ctx: SinkContext) -> None:
         self._ctx = ctx

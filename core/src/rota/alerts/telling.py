@@ -58,16 +58,22 @@ class Teller:
     def _of_rule(self, book: Incidents, name: str, found: list[Incident], now: float) -> list[dict[str, Any]]:
         if not found:
             return []
-        found.sort(key=lambda one: (one.opened_at, one.id))
+        found.sort(key=lambda one: (one.opened_at, one.namespace, one.flow, one.key))
         rule = self._rules.named(name, found[-1].revision_id)
         if rule is None or rule.model.disabled:
             for incident in found:
                 book.forget(incident)
             return []
-        message = compose(rule, found, self._targets(rule, found), self._zone, now)
-        message_id = new_execution_id()
-        book.told(name, found, message_id, now)
-        return self._queued(message, message_id, [one.key for one in found if one.kind == "sink"], now)
+        # Of sinks that fail others are told than of everything else.
+        of_sinks = [one for one in found if one.kind == "sink"]
+        rest = [one for one in found if one.kind != "sink"]
+        rows = []
+        for group in filter(None, (rest, of_sinks)):
+            message = compose(rule, group, self._targets(rule, group), self._zone, now)
+            message_id = new_execution_id()
+            book.told(name, group, message_id, now)
+            rows += self._queued(message, message_id, [one.key for one in of_sinks], now)
+        return rows
 
     def _queued(self, message: Message, message_id: str, failing: Sequence[str], now: float) -> list[dict[str, Any]]:
         # Of a sink that fails the others are told, whoever was meant to be.

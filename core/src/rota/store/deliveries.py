@@ -46,6 +46,12 @@ def update(conn: sa.Connection, delivery_id: str, **values: Any) -> None:
     conn.execute(sa.update(deliveries).where(_d.id == delivery_id, _d.state == "queued").values(values))
 
 
+def hurry(conn: sa.Connection, sink: str, *, at: float) -> None:
+    """Have everything that waits for a sink tried now: it takes messages again."""
+    waiting = sa.update(deliveries).where(_d.sink == sink, _d.state == "queued", _d.next_at > at)
+    conn.execute(waiting.values(next_at=at))
+
+
 def merge(conn: sa.Connection, ids: Sequence[str], into: str) -> None:
     """Note that queued messages are told by another one."""
     merged = sa.update(deliveries).where(_d.id.in_(ids), _d.state == "queued")
