@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_sink_that_is_down_gets_it_later_with_the_same_id(any_office: Open) ->
     assert len(office.got("mail")) >= 1
     (alert, *_) = office.got("chat")
     of_it = [at for at, one in tried if one == alert.id]
-    assert [later - earlier for earlier, later in zip(of_it, of_it[1:], strict=False)] == [10, 20, 40, 80]
+    assert [later - earlier for earlier, later in pairwise(of_it)] == [10, 20, 40, 80]
     (row,) = [row for row in office.deliveries() if row["id"] == alert.id]
     assert (row["state"], row["attempts"], row["last_error"]) == ("sent", 5, None)
 
@@ -78,7 +79,7 @@ def test_waits_grow_to_a_quarter_of_an_hour_and_after_a_day_it_is_given_up(offic
     desk.behave("chat", down)
     desk.ends()
     desk.pass_time(post.GIVE_UP + 3600, step=60)
-    waits = [later - earlier for earlier, later in zip(tried, tried[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(tried)]
     assert max(waits) <= post.LONGEST_WAIT + 60
     assert waits == sorted(waits)
     (row,) = [row for row in desk.deliveries() if row["alert"]["title"] == "bank/backup failed"]

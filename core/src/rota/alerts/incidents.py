@@ -152,8 +152,11 @@ class Incidents:
         """End an incident; who was told of it is told of that, if the rule wants it."""
         incident.closed_at = at
         self._remove_open(incident)
-        if incident.pending == "open":
+        if incident.pending == "open" and incident.silence_id is None:
             pass  # the one message says both
+        elif incident.pending == "open":
+            incident.pending, incident.due_at = None, None
+            self._leave(incident)
         elif incident.details.get("recovery") and incident.told and not silently:
             group = float(incident.details.get("group", 0))
             incident.pending, incident.due_at = "closed", self._due_at(incident.rule, group, at)
