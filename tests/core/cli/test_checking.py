@@ -98,3 +98,27 @@ def test_the_schema_can_go_to_a_file(rota: Rota) -> None:
     assert result.out == ""
     assert "# yaml-language-server: $schema=flow.schema.json" in result.err
     assert json.loads((rota.path / "flow.schema.json").read_text())["$schema"]
+
+
+CALLER = "id: caller\nnamespace: {namespace}\ntasks:\n  - {{id: call, type: subflow, flow: {flow}, namespace: team}}\n"
+
+
+def test_a_subflow_that_is_deployed_nowhere_is_found_once_there_is_a_database(rota: Rota) -> None:
+    caller = rota.write("flows/caller.yaml", CALLER.format(namespace="team", flow="hello"))
+    assert rota("check", caller).code == 0, "nobody knows what is deployed"
+    rota.ok("flows", "deploy", rota.write("other.yaml", HELLO.replace("id: hello", "id: other")))
+    found = rota("check", caller)
+    assert found.code == 2
+    assert "caller.yaml:4:37: error[unknown-flow]: there is no flow `team/hello`" in found.out
+    assert rota("flows", "deploy", caller).code == 2
+    rota.ok("flows", "deploy", "hello.yaml")
+    assert rota.ok("check", caller).out == ""
+
+
+def test_flows_that_are_checked_together_know_each_other(rota: Rota) -> None:
+    rota.ok("flows", "deploy", "hello.yaml")
+    caller = rota.write("one/caller.yaml", CALLER.format(namespace="team", flow="second"))
+    second = rota.write("two/second.yaml", HELLO.replace("id: hello", "id: second"))
+    assert "unknown-flow" in rota("check", caller).out
+    assert rota.ok("check", caller, second).out == ""
+    assert "team/second  revision 1" in rota.ok("flows", "deploy", caller, second).out

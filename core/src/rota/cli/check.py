@@ -42,7 +42,7 @@ def command(app: Application, paths: tuple[Path, ...], form: str, namespace: str
     from rota.flows.reporting import report
 
     files = flow_files(app, paths)
-    findings = [finding for path in files for finding in findings_in(app, path, namespace)]
+    findings = [finding for path in files for finding in findings_in(app, path, namespace, files=files)]
     click.echo(report(findings, form, sources=_sources(files) if form == "human" else None), nl=False)
     if not findings and form == "human":
         note(f"nothing found in {len(files)} {'flow' if len(files) == 1 else 'flows'}")

@@ -11,34 +11,55 @@ from rota.errors import Finding, FlowError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from rota.flows.loader import LoadedFlow
+    from rota.flows.models import Flow
     from rota.server.application import Application
 
 SUFFIXES = (".yaml", ".yml")
 
 
-def checked(app: Application, path: Path, namespace: str | None = None) -> tuple[LoadedFlow, list[Finding]]:
-    """Return the flow in a file, and the warnings about it. Raises FlowError where there are errors."""
+def checked(
+    app: Application, path: Path, namespace: str | None = None, *, files: Sequence[Path] = ()
+) -> tuple[LoadedFlow, list[Finding]]:
+    """Return the flow in a file, and the warnings about it; `files` hold flows that it may name.
+
+    Raises FlowError where there are errors.
+    """
     loaded = read_flow(app, path, namespace)
-    findings = examine(app, loaded, namespace)
+    findings = examine(app, loaded, namespace, files)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise FlowError(errors)
     return loaded, findings
 
 
-def examine(app: Application, loaded: LoadedFlow, namespace: str | None = None) -> list[Finding]:
+def examine(
+    app: Application, loaded: LoadedFlow, namespace: str | None = None, files: Sequence[Path] = ()
+) -> list[Finding]:
     """Return all that is wrong with a flow that could be loaded."""
     from rota.flows.checker import check
 
-    return list(check(loaded, app.plugins, app.settings, namespace=namespace))
+    deployed = app.flows.lookup() if _names_flows(loaded.flow) else None
+    return list(check(loaded, app.plugins, app.settings, flows=deployed, files=files, namespace=namespace))
 
 
-def findings_in(app: Application, path: Path, namespace: str | None = None) -> list[Finding]:
+def findings_in(
+    app: Application, path: Path, namespace: str | None = None, *, files: Sequence[Path] = ()
+) -> list[Finding]:
     """Return all that is wrong with the flow in a file, even if it cannot be loaded."""
     try:
-        return examine(app, read_flow(app, path, namespace), namespace)
+        return examine(app, read_flow(app, path, namespace), namespace, files)
     except FlowError as error:
         return list(error.findings)
+
+
+def _names_flows(flow: Flow) -> bool:
+    """Say whether a flow names others: only then is the database worth the time that opening it takes."""
+    from rota.flows.checker.tree import tree_of
+    from rota.flows.models import Subflow
+    from rota.flows.triggers import FlowTrigger
+
+    after = any(isinstance(trigger, FlowTrigger) for trigger in flow.triggers)
+    return after or any(isinstance(site.step, Subflow) for site in tree_of(flow).sites)
 
 
 def flow_files(app: Application, paths: Sequence[Path]) -> list[Path]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rota.errors import NotFound
+from rota.errors import NotFound, StoreError
 from rota.store import flows
 from rota.store.flows import Deployed
 
 if TYPE_CHECKING:
+    from rota.flows.checker import FlowLookup
     from rota.flows.loader import LoadedFlow
+    from rota.flows.models import Flow
     from rota.server.application import Application
 
 Row = dict[str, Any]
@@ -45,6 +47,25 @@ class Flows:
             what = f"`{namespace}/{flow}`" + ("" if number is None else f" revision {number}")
             raise NotFound(f"there is no flow {what}", hint="`rota flows list` shows them")
         return row
+
+    def lookup(self) -> FlowLookup | None:
+        """Return what finds deployed flows for the checks; None where there is no database, or none that answers."""
+        from rota.flows.loader import parse_flow
+        from rota.store import exists
+
+        try:
+            store = self._app.store if exists(self._app.settings.store) else None
+        except StoreError:
+            return None
+        if store is None:
+            return None
+
+        def find(namespace: str, flow: str) -> Flow | None:
+            with store.read() as conn:
+                row = flows.get(conn, namespace, flow)
+            return None if row is None else parse_flow(row["source"], f"{namespace}/{flow}.yaml").flow
+
+        return find
 
     def revisions(self, namespace: str, flow: str) -> Rows:
         """Return the revisions of a flow without their source, newest first."""

@@ -27,14 +27,20 @@ def open_store(
     own folder) and migrated. With `durability="power"` what is committed survives a power failure, with `process` the
     end of the process. Raises StoreError, and StoreVersion for a schema that is newer, or older and PostgreSQL's.
     """
-    try:
-        parsed = sa.make_url(url)
-    except exc.ArgumentError as error:
-        raise StoreError("the setting `store` is no database URL", hint="write `sqlite:////path/to/rota.db`") from error
+    parsed = _parsed(url)
     durable = durability == "power"
     if parsed.get_backend_name() != "sqlite":
         return Store.on_postgres(postgres.normalized(parsed), durable=durable)
     return Store.on_sqlite(parsed, durable=durable, create=create, backup_dir=backup_dir)
+
+
+def exists(url: str) -> bool:
+    """Say whether the database at `url` is there, as far as that can be told without a connection: always, of a server.
+
+    Raises StoreError for what is no URL.
+    """
+    parsed = _parsed(url)
+    return parsed.get_backend_name() != "sqlite" or sqlite.path_of(parsed).exists()
 
 
 def now(conn: sa.Connection) -> float:
@@ -46,6 +52,13 @@ def serialize(conn: sa.Connection, name: str) -> None:
     """Hold, until the transaction of `conn` ends, what only one may do at a time; on SQLite every writer is alone."""
     if conn.dialect.name != "sqlite":
         conn.execute(_SERIALIZE, {"name": name})
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except exc.ArgumentError as error:
+        raise StoreError("the setting `store` is no database URL", hint="write `sqlite:////path/to/rota.db`") from error
 
 
 _NOW = sa.text("SELECT extract(epoch FROM clock_timestamp())::float8")

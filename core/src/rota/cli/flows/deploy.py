@@ -30,9 +30,10 @@ def command(app: Application, paths: tuple[Path, ...], namespace: str | None, as
     """
     loaded = []
     faults: FlowError | None = None
-    for path in flow_files(app, paths):
+    files = flow_files(app, paths)
+    for path in files:
         try:
-            flow, warnings = checked(app, path, namespace)
+            flow, warnings = checked(app, path, namespace, files=files)
         except FlowError as error:
             faults = FlowError([*(faults.findings if faults else ()), *error.findings])
             continue

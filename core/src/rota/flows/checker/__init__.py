@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rota.errors import Finding
@@ -9,7 +11,7 @@ from rota.flows.checker.alerts import check_alerts
 from rota.flows.checker.codes import CODES, Code
 from rota.flows.checker.examination import Examination, FlowLookup
 from rota.flows.checker.expressions import check_expressions
-from rota.flows.checker.neighbours import flows_beside
+from rota.flows.checker.neighbours import flows_among, flows_beside
 from rota.flows.checker.schedules import check_clock
 from rota.flows.checker.scopes import check_scopes
 from rota.flows.checker.steps import check_steps
@@ -32,19 +34,20 @@ def check(
     settings: Settings | None = None,
     *,
     flows: FlowLookup | None = None,
+    files: Sequence[Path] = (),
     namespace: str | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a flow, errors and warnings, the loader's too, in the order of the text.
 
-    `settings` tell of variables, secret backends and allowed types; `flows` finds other flows, besides those in
-    files beside this one, and only with it a flow that is not found is a finding. `namespace` replaces the
+    `settings` tell of variables, secret backends and allowed types. Other flows are looked for in files beside this
+    one, in `files`, and by `flows`; only with that a flow that is not found is a finding. `namespace` replaces the
     flow's. Nothing is run or rendered but constants; plugins are imported.
     """
     from rota.flows.templates import use_filters
 
     use_filters(plugins.filters)
     where = namespace or loaded.flow.namespace or "default"
-    exam = Examination(loaded, plugins, settings, _lookup(loaded, flows, where), where, flows is not None)
+    exam = Examination(loaded, plugins, settings, _lookup(loaded, files, flows, where), where, flows is not None)
     world = World(exam)
     check_steps(exam, world)
     used = check_expressions(exam, world)
@@ -58,6 +61,6 @@ def check(
     return sorted(found, key=lambda finding: (finding.place.line, finding.place.column))
 
 
-def _lookup(loaded: LoadedFlow, flows: FlowLookup | None, namespace: str) -> FlowLookup:
-    beside = flows_beside(loaded.file, namespace)
-    return beside if flows is None else lambda where, name: beside(where, name) or flows(where, name)
+def _lookup(loaded: LoadedFlow, files: Sequence[Path], flows: FlowLookup | None, namespace: str) -> FlowLookup:
+    lookups = [flows_beside(loaded.file, namespace), flows_among(files, namespace), *([flows] if flows else [])]
+    return lambda where, name: next((flow for find in lookups if (flow := find(where, name))), None)

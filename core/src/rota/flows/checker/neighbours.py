@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from rota.errors import RotaError
+from rota.flows.checker.examination import FlowLookup
 from rota.flows.document import MAX_BYTES
 from rota.flows.loader import parse_flow
 from rota.flows.models import Flow
@@ -16,19 +17,24 @@ _MOST_FILES = 500
 _DEEPEST = 4
 
 
-def flows_beside(file: str, namespace: str) -> Callable[[str, str], Flow | None]:
+def flows_beside(file: str, namespace: str) -> FlowLookup:
     """Return a lookup over the YAML files in the folder of `file` and below it.
 
     A flow without a namespace counts as one of `namespace`. What does not load is passed over: it has findings
     of its own.
     """
-    folder = Path(file).parent
+    return _lookup(lambda: _files(Path(file).parent) if Path(file).is_file() else (), namespace)
 
+
+def flows_among(files: Sequence[Path], namespace: str) -> FlowLookup:
+    """Return a lookup over `files`, which are checked or deployed together; what does not load is passed over."""
+    return _lookup(lambda: files, namespace)
+
+
+def _lookup(files: Callable[[], Iterable[Path]], namespace: str) -> FlowLookup:
     @lru_cache(maxsize=1)
     def texts() -> list[tuple[Path, str]]:
-        if not Path(file).is_file():
-            return []
-        return [(path, text) for path in _files(folder) if (text := _text(path)) is not None]
+        return [(path, text) for path in files() if (text := _text(path)) is not None]
 
     @lru_cache(maxsize=256)
     def find(where: str, name: str) -> Flow | None:
