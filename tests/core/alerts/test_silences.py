@@ -12,9 +12,9 @@ from tests.core.alerts.office import Office
 
 
 def silence(office: Office, seconds: float = 3600, **keys: Any) -> int:
-    times = {"starts_at": office.now, "ends_at": office.now + seconds, "at": office.now}
+    now = office.now
     with office.store.write() as conn:
-        return silences.add(conn, **keys, **times, reason="patching", author="eva")
+        return silences.add(conn, starts_at=now, ends_at=now + seconds, at=now, reason="patching", author="eva", **keys)
 
 
 @pytest.mark.parametrize(

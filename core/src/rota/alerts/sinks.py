@@ -113,7 +113,9 @@ class Sinks:
         except RotaError as error:
             place = self._settings.place(("sinks", index))
             kind = SecretError if isinstance(error, SecretError) else RotaError
-            raise kind(f"{place}: sink `{name}`: {masker(error.message)}", hint=masker(error.hint)) from None
+            # Sinks are of no namespace: they may ask every backend.
+            reason = masker(error.message).removesuffix(" for namespace ``")
+            raise kind(f"{place}: sink `{name}`: {reason}", hint=masker(error.hint)) from None
         for field in type(sink).model_fields:
             for found in secret_values(getattr(sink, field)):
                 masker.add_all(found)

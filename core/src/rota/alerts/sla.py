@@ -43,7 +43,7 @@ def last_deadline(done_by: str, zone: ZoneInfo, now: float) -> Deadline:
 class SlaWatch:
     """Looks at the deployed flows that have an `sla`."""
 
-    kinds = ("sla",)
+    kinds: tuple[str, ...] = ("sla",)
 
     def __init__(self, store: Store, book: FlowBook, timezone: str, planned: Planned) -> None:
         self._store = store

@@ -21,7 +21,7 @@ FAILURES = 3
 class TriggerWatch:
     """Looks at the triggers of deployed flows, and at what they started."""
 
-    kinds = ("schedule", "trigger")
+    kinds: tuple[str, ...] = ("schedule", "trigger")
 
     def __init__(self, store: Store) -> None:
         self._store = store

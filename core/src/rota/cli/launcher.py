@@ -25,6 +25,7 @@ COMMANDS = (
     "flows",
     "executions",
     "locks",
+    "alerts",
     "plugins",
     "kv",
     "keys",

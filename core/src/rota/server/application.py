@@ -14,6 +14,7 @@ from rota.settings import Settings, load_settings
 if TYPE_CHECKING:
     from rota.conductor.conductor import Conductor
     from rota.conductor.resources import Resources
+    from rota.server.alerts import Alerts
     from rota.server.executions import Executions
     from rota.server.flows import Flows
     from rota.server.maintenance import Maintenance
@@ -31,6 +32,7 @@ class Application:
         executions: start, list, show, watch, cancel, restart, replay, resume executions; their logs.
         values: the key-value stores of namespaces.
         locks: who holds which lock, and who waits.
+        alerts: what people were told, silences, sinks, and what is wrong apart from executions.
         maintenance: keys, migration, purging.
     """
 
@@ -108,6 +110,12 @@ class Application:
         from rota.server.values import Locks
 
         return Locks(self)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        from rota.server.alerts import Alerts
+
+        return Alerts(self)
 
     @cached_property
     def maintenance(self) -> Maintenance:

@@ -66,7 +66,7 @@ def sent_times(conn: sa.Connection, sink: str, since: float) -> list[float]:
 
 def of_messages(conn: sa.Connection, messages: Iterable[str]) -> list[dict[str, Any]]:
     """Return the deliveries of messages, oldest first."""
-    statement = sa.select(deliveries).where(_d.message.in_(list(messages))).order_by(_d.created_at, _d.id)
+    statement = sa.select(deliveries).where(_d.message.in_(list(messages))).order_by(_d.created_at, _d.sink, _d.id)
     return [row._asdict() for row in conn.execute(statement)]
 
 
