@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rota.store import Store, audit, executions, kv, leases, logs, metrics, triggers
+from rota.store import Store, audit, executions, flows, kv, leases, logs, metrics, triggers
 from tests.core.store.rows import execution
 
 ID = execution(1)["id"]
@@ -104,6 +104,7 @@ def test_a_firing_is_unique(store: Store) -> None:
 
 def test_a_trigger_keeps_what_is_not_set(store: Store) -> None:
     with store.write() as conn:
+        flows.deploy(conn, "data", "backup", "id: backup", {}, author="ann", at=1.0)
         triggers.save(conn, "data", "backup", "nightly", updated_at=1.0, next_at=50.0, high_water_at=10.0)
         triggers.save(conn, "data", "backup", "nightly", updated_at=2.0, state={"cursor": 5})
         triggers.save(conn, "data", "backup", "off", updated_at=1.0, next_at=1.0, enabled=False)

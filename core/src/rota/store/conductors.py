@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rota.store import roles
 from rota.store.engine import Store, now
 from rota.store.presence import Presence, claim
 from rota.store.sqlite import raw
@@ -168,6 +169,7 @@ def leave(conn: sa.Connection, conductor_id: str) -> None:
     )
     stopped = sa.update(conductors).where(_c.id == conductor_id, _c.state != "dead")
     conn.execute(stopped.values(state="stopped"))
+    roles.leave(conn, conductor_id)
     forget(conn)
 
 

@@ -65,6 +65,9 @@ alembic_version.append_constraint(PrimaryKeyConstraint("version_num", name="alem
 
 meta = Table("meta", metadata, _key("key", primary_key=True), Column("value", Text, nullable=False))
 
+# What only one conductor does at a time; it is free once its holder is not alive any more.
+roles = Table("roles", metadata, _key("name", primary_key=True), _key("holder"))
+
 conductors = Table(
     "conductors",
     metadata,
@@ -380,12 +383,18 @@ triggers = Table(
     _key("namespace"),
     _key("flow"),
     _key("trigger"),
+    Column("type", Text, nullable=False),
+    # What of its definition makes it another trigger: as long as this is the same, its memory is kept.
+    Column("fingerprint", Text, nullable=False),
+    # The switch that people and `stop_after` turn; a flow's own `disabled` leaves `next_at` empty.
     Column("enabled", Boolean, nullable=False),
     _at("anchor_at"),
     _at("high_water_at"),
     Column("state", Json),
     _at("next_at"),
     _at("last_at"),
+    Column("execution_id", Key),
+    Column("failures", Integer, nullable=False),
     Column("last_error", Text),
     _at("updated_at", nullable=False),
     PrimaryKeyConstraint("namespace", "flow", "trigger"),
@@ -405,6 +414,32 @@ firings = Table(
     PrimaryKeyConstraint("namespace", "flow", "trigger", "kind", "key"),
     Index("ix_firings_created", "created_at"),
     sqlite_with_rowid=False,
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    _number(),
+    _key("namespace"),
+    _key("flow"),
+    _key("trigger"),
+    _at("since", nullable=False),
+    _at("until", nullable=False),
+    # The last date that was dealt with.
+    _at("position_at"),
+    Column("scope", Text, nullable=False),
+    Column("inputs", Json),
+    Column("max_running", Integer, nullable=False),
+    Column("per_minute", Double),
+    Column("state", Text, nullable=False),
+    Column("started", Integer, nullable=False),
+    Column("last_error", Text),
+    _at("next_at"),
+    Column("author", Text, nullable=False),
+    _at("created_at", nullable=False),
+    _at("ended_at"),
+    Index("ix_backfills_flow", "namespace", "flow", "id"),
+    sqlite_autoincrement=True,
 )
 
 audit = Table(

@@ -57,6 +57,32 @@ def upgrade() -> None:  # noqa: PLR0915
         batch_op.create_index("ix_audit_object", ["object", "id"], unique=False)
 
     op.create_table(
+        "backfills",
+        sa.Column("id", ID, sa.Identity(always=False), nullable=False),
+        sa.Column("namespace", KEY, nullable=False),
+        sa.Column("flow", KEY, nullable=False),
+        sa.Column("trigger", KEY, nullable=False),
+        sa.Column("since", sa.Double(), nullable=False),
+        sa.Column("until", sa.Double(), nullable=False),
+        sa.Column("position_at", sa.Double(), nullable=True),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("inputs", sa.Text(), nullable=True),
+        sa.Column("max_running", sa.Integer(), nullable=False),
+        sa.Column("per_minute", sa.Double(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("started", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("next_at", sa.Double(), nullable=True),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfills")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("backfills", schema=None) as batch_op:
+        batch_op.create_index("ix_backfills_flow", ["namespace", "flow", "id"], unique=False)
+
+    op.create_table(
         "commands",
         sa.Column("id", ID, sa.Identity(always=False), nullable=False),
         sa.Column("execution_id", KEY, nullable=False),
@@ -314,16 +340,26 @@ def upgrade() -> None:  # noqa: PLR0915
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "roles",
+        sa.Column("name", KEY, nullable=False),
+        sa.Column("holder", KEY, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_roles")),
+    )
+    op.create_table(
         "triggers",
         sa.Column("namespace", KEY, nullable=False),
         sa.Column("flow", KEY, nullable=False),
         sa.Column("trigger", KEY, nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("anchor_at", sa.Double(), nullable=True),
         sa.Column("high_water_at", sa.Double(), nullable=True),
         sa.Column("state", sa.Text(), nullable=True),
         sa.Column("next_at", sa.Double(), nullable=True),
         sa.Column("last_at", sa.Double(), nullable=True),
+        sa.Column("execution_id", KEY, nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("namespace", "flow", "trigger", name=op.f("pk_triggers")),
