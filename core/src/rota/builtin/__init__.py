@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rota import AlertSink, SecretBackend, Task, hookimpl
 from rota.builtin.assertions import Assert
 from rota.builtin.keyvalue import KvDelete, KvGet, KvSet
+from rota.builtin.mail import Mail
 from rota.builtin.messages import Log
 from rota.builtin.python import Python
 from rota.builtin.secrets import Env, File
@@ -30,4 +31,4 @@ def register_secret_backends() -> Iterable[type[SecretBackend]]:
 @hookimpl
 def register_alert_sinks() -> Iterable[type[AlertSink]]:
     """Return the alert sinks."""
-    return [LogSink, Webhook]
+    return [LogSink, Mail, Webhook]
