@@ -1,0 +1,1 @@
+"""Alert sinks `apprise.*` for Rota."""
