@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from rota.settings import load_settings
 from rota.testing import check_extension
 from rota_apprise import plugin
 
@@ -25,9 +24,11 @@ def test_every_type_keeps_the_contract(extension: type) -> None:
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_the_settings_of_the_readme_are_right(block: str, tmp_path: Path) -> None:
-    file = tmp_path / "rota.yaml"
-    file.write_text(block)
-    assert load_settings(file, env={}).sinks
+    (tmp_path / "rota.yaml").write_text(block)
+    done = subprocess.run(
+        [sys.executable, "-m", "rota", "alerts", "list"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_readme_shows_every_type() -> None:
