@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
 from rota.conductor.views import trigger_names
@@ -22,14 +22,25 @@ from rota.store import Connection, flows
 from rota.store.columns import storable
 
 if TYPE_CHECKING:
-    from rota.conductor.live import LiveFrame, Revision
+    from rota.conductor.live import LiveFrame
     from rota.conductor.resources import Resources
     from rota.conductor.revisions import Revisions
 
 
+class FlowOfRevision(Protocol):
+    """A flow, and the revision and namespace in which it runs."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def flow(self) -> Flow: ...
+
+
 def execution_row(
     resources: Resources,
-    revision: Revision,
+    revision: FlowOfRevision,
     given: Mapping[str, Any],
     *,
     mode: str = "server",
@@ -73,7 +84,7 @@ def execution_row(
         "inputs": sealed(inputs, resources.seal),
         "variables": None if rendered is None else sealed(rendered, resources.seal),
         "labels": names["labels"] or None,
-        "trigger": dict(trigger) if trigger else None,
+        "trigger": sealed(dict(trigger), resources.seal) if trigger else None,
         "created_at": created_at,
         "started_at": None,
         "ended_at": None,

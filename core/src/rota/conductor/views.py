@@ -45,7 +45,7 @@ def view_of(row: Mapping[str, Any], revision: Revision, resources: Resources, ho
         inputs,
         _variables(row, revision, resources, settings.variables),
         row["labels"] or {},
-        trigger_names(row["trigger"], row["created_at"], zone),
+        trigger_names(unsealed(row["trigger"], resources.unseal), row["created_at"], zone),
         timezone,
         resources.workdir,
         FlowFiles(resources, revision.files) if revision.files else {},

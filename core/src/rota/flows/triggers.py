@@ -10,6 +10,16 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Str
 from rota.extensions import TRIGGER_KEYS as TRIGGER_KEYS
 from rota.flows.durations import Duration
 
+CRON_NAMES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+"""Names that stand for cron expressions."""
 EndState: TypeAlias = Literal["success", "warning", "failed", "cancelled"]
 
 

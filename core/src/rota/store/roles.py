@@ -1,6 +1,6 @@
 """Roles: what only one conductor does at a time, such as evaluating triggers.
 
-A role has no lease of its own: its holder is a conductor, and the role is free once that is not alive any more. Whatever
+A role has no lease of its own: its holder is a conductor, and the role is free once that is not alive any more. What
 the holder writes goes through its conductor's transactions, which check that it has not been adopted by another.
 """
 

@@ -8,18 +8,8 @@ from rota.flows.checker.examination import Examination
 from rota.flows.models import Flow
 from rota.flows.places import Path
 from rota.flows.similar import closest
-from rota.flows.triggers import ScheduleTrigger
+from rota.flows.triggers import CRON_NAMES, ScheduleTrigger
 
-CRON_NAMES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
-"""Names that stand for cron expressions."""
 _HINT = "five fields: minute, hour, day of month, month, day of week; with six, seconds come first"
 
 
