@@ -20,6 +20,7 @@ BENCHMARKS = (
     "past_executions",
     "memory",
     "commands",
+    "mongo_files",
 )
 
 
