@@ -109,7 +109,7 @@ def test_plugins_hear_each_state_once_even_from_a_listener_that_fails(app: Appli
     plugin = module_of(app)
     execution = app.executions.start("demo", "greet", {}, here=True)
     app.executions.wait(execution, timeout=20)
-    announcer = Announcer(app)
+    announcer = Announcer(app, threading.Event())
     assert announcer.announce() > 0
     assert announcer.announce() == 0
     assert plugin["heard"] == [("greet", "running", 1), ("greet", "success", 1)]

@@ -6,12 +6,11 @@ import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from rota.flows.loader import LoadedFlow
     from rota.server.application import Application
 
 P = ParamSpec("P")
@@ -61,16 +60,6 @@ def command_line(command: str) -> str:
     """Return a command as a person would type it, with the settings that this call was given: `rota flows list`."""
     file = settings_given()
     return f"rota --settings {file} {command}" if file else f"rota {command}"
-
-
-def read_flow(app: Application, path: Path, namespace: str | None = None) -> LoadedFlow:
-    """Return the flow in a file with the defaults of its namespace. Raises FlowError, NotFound, UsageError."""
-    from rota.flows.loader import load_flow
-
-    def defaults_of(declared: str | None) -> dict[str, dict[str, Any]]:
-        return app.settings.namespace_settings(namespace or declared or "default").defaults
-
-    return load_flow(path, defaults_of=defaults_of)
 
 
 def _log_to_stderr(*, verbose: bool) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rota.cli.application import pass_application
-from rota.cli.checking import findings_in, flow_files
+from rota.cli.checking import findings_in
 from rota.cli.output import note
+from rota.server.flow_files import flow_files
 
 if TYPE_CHECKING:
     from rota.server.application import Application

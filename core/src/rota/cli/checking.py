@@ -6,16 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rota.cli.application import read_flow
-from rota.errors import Finding, FlowError, NotFound, UsageError
+from rota.errors import Finding, FlowError, NotFound
+from rota.server.flow_files import SUFFIXES, examine, read_flow
 
 if TYPE_CHECKING:
     from rota.flows.loader import LoadedFlow
-    from rota.flows.models import Flow
     from rota.server.application import Application
-
-SUFFIXES = (".yaml", ".yml")
-
 
 def checked(
     app: Application, path: Path, namespace: str | None = None, *, files: Sequence[Path] = ()
@@ -32,16 +28,6 @@ def checked(
     return loaded, findings
 
 
-def examine(
-    app: Application, loaded: LoadedFlow, namespace: str | None = None, files: Sequence[Path] = ()
-) -> list[Finding]:
-    """Return all that is wrong with a flow that could be loaded."""
-    from rota.flows.checker import check
-
-    deployed = app.flows.lookup() if _names_flows(loaded.flow) else None
-    return list(check(loaded, app.plugins, app.settings, flows=deployed, files=files, namespace=namespace))
-
-
 def findings_in(
     app: Application, path: Path, namespace: str | None = None, *, files: Sequence[Path] = ()
 ) -> list[Finding]:
@@ -50,36 +36,6 @@ def findings_in(
         return examine(app, read_flow(app, path, namespace), namespace, files)
     except FlowError as error:
         return list(error.findings)
-
-
-def _names_flows(flow: Flow) -> bool:
-    """Say whether a flow names others: only then is the database worth the time that opening it takes."""
-    from rota.flows.checker.tree import tree_of
-    from rota.flows.models import Subflow
-    from rota.flows.triggers import FlowTrigger
-
-    after = any(isinstance(trigger, FlowTrigger) for trigger in flow.triggers)
-    return after or any(isinstance(site.step, Subflow) for site in tree_of(flow).sites)
-
-
-def flow_files(app: Application, paths: Sequence[Path]) -> list[Path]:
-    """Return the flow files that `paths` name, folders searched; without any, those of the setting `flows`.
-
-    A YAML file in a folder is a flow if it has an `id` and `tasks`. Raises NotFound, UsageError.
-    """
-    given = list(paths) or list(app.settings.flows)
-    if not given:
-        raise UsageError("no flow file is named", hint="name files or folders, or set `flows` in rota.yaml")
-    found: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and _is_flow(file))
-            if not inside:
-                raise NotFound(f"there is no flow in `{path}`", hint="a flow is a YAML file with `id` and `tasks`")
-            found += inside
-        else:
-            found.append(path)
-    return list(dict.fromkeys(found))
 
 
 def is_file(what: str) -> bool:
@@ -91,14 +47,3 @@ def is_file(what: str) -> bool:
         hint = "a flow file ends in `.yaml`; a deployed flow is named NAMESPACE/ID"
         raise NotFound(f"there is no flow file `{what}`", hint=hint)
     return False
-
-
-def _is_flow(path: Path) -> bool:
-    if any(part.startswith(".") and part not in (".", "..") for part in path.parts):
-        return False
-    try:
-        head = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    lines = [line.split(":")[0] for line in head.splitlines() if line[:1].isalpha() and ":" in line]
-    return "id" in lines and "tasks" in lines

@@ -103,8 +103,8 @@ class Conductor:
         self.failure: BaseException | None = None
         """What ended the loop against its will."""
         self._look_at = 0.0
-        self.announced = threading.Event()
-        """Set after a commit with something in the outbox, for those who read that."""
+        self.listeners: list[threading.Event] = []
+        """Set after a commit with something in the outbox, and when others have written: for those who read that."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._lease_watch: LeaseWatch | None = None
@@ -169,6 +169,17 @@ class Conductor:
     def look(self) -> None:
         """Have the conductor see at once what this process has just asked."""
         self._put(self.controls.apply)
+
+    def announce(self) -> None:
+        """Wake those who wait for what is new in the store."""
+        for event in self.listeners:
+            event.set()
+
+    def look_for_work(self) -> None:
+        """Have the conductor take at once, if it is a server's, what was made for servers."""
+        self.ownership.look_again()
+        self._look_at = 0.0
+        self._wake()
 
     def stop(self, drain: float | None = None) -> None:
         """Start nothing more, wait up to `drain` seconds for what runs, hand the rest over, and end."""
@@ -270,7 +281,7 @@ class Conductor:
             driver.batch = Batch()
             refused: Collection[str] = self._commit(batch, given) if batch else ()
             if batch.outbox:
-                self.announced.set()
+                self.announce()
             for job in given:
                 self._give(job)
             self._tell(batch, refused)
@@ -370,6 +381,7 @@ class Conductor:
             return
         self._look_at = now + BUSY_LOOK
         if self.ownership.news():
+            self.announce()
             self._try(self.controls.apply)
             if self.server and not self.draining and not self.abandoned.too_many:
                 self._try(self.recovery.take_unowned)

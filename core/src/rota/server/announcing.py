@@ -21,19 +21,23 @@ INTERVAL = 5.0
 class Announcer:
     """Reads the outbox with a cursor of its own and calls `execution_changed`."""
 
-    def __init__(self, app: Application) -> None:
-        self._app = app
+    name = "hooks"
 
-    def run(self, stop: threading.Event, announced: threading.Event) -> None:
-        """Announce until `stop` is set: whenever `announced` is, and now and then."""
+    def __init__(self, app: Application, wake: threading.Event) -> None:
+        self._app = app
+        self._wake = wake
+
+    def run(self, stop: threading.Event) -> None:
+        """Announce until `stop` is set: whenever it is woken, and now and then."""
         while not stop.is_set():
-            announced.clear()
+            self._wake.clear()
             try:
                 while self.announce():
                     pass
             except StoreError as error:
                 logger.warning("the outbox cannot be read: %s", error)
-            announced.wait(INTERVAL)
+            if not stop.is_set():
+                self._wake.wait(INTERVAL)
 
     def announce(self, limit: int = 500) -> int:
         """Announce up to `limit` changes, then move the cursor; return how many there were."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rota.server.executions import Executions
     from rota.server.flows import Flows
     from rota.server.maintenance import Maintenance
+    from rota.server.triggers import Triggers
     from rota.server.values import Locks, Values
     from rota.store import Store
 
@@ -33,6 +34,7 @@ class Application:
         values: the key-value stores of namespaces.
         locks: who holds which lock, and who waits.
         alerts: what people were told, silences, sinks, and what is wrong apart from executions.
+        triggers: what starts flows: list, show, enable, disable, fire; backfills; webhooks.
         maintenance: keys, migration, purging.
     """
 
@@ -118,6 +120,12 @@ class Application:
         return Alerts(self)
 
     @cached_property
+    def triggers(self) -> Triggers:
+        from rota.server.triggers import Triggers
+
+        return Triggers(self)
+
+    @cached_property
     def maintenance(self) -> Maintenance:
         from rota.server.maintenance import Maintenance
 
@@ -144,6 +152,11 @@ class Application:
         from rota.server.serve import serve
 
         serve(self, stop)
+
+    def wake(self) -> None:
+        """Have the parts of a server in this process look at once: it has changed what they wait for."""
+        if self._conductor is not None:
+            self._conductor.announce()
 
     def hurry(self) -> None:
         """End what runs, instead of letting `close` wait for it; may be called from a signal handler."""

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rota.errors import NotFound, StoreError
-from rota.store import flows
+from rota.store import flows, triggers
 from rota.store.flows import Deployed
+from rota.triggers.definitions import definitions_of
 
 if TYPE_CHECKING:
     from rota.flows.checker import FlowLookup
@@ -30,8 +31,11 @@ class Flows:
         where = namespace or loaded.flow.namespace or "default"
         content = {file.name: file.content for file in loaded.files}
         with self._app.writable.write() as conn:
-            found = flows.deploy(conn, where, loaded.flow.id, loaded.source, content, author=author, at=time.time())
+            now = time.time()
+            found = flows.deploy(conn, where, loaded.flow.id, loaded.source, content, author=author, at=now)
+            triggers.sync(conn, where, loaded.flow.id, definitions_of(loaded.flow), at=now)
             self._app.store.notify(conn, "flows")
+        self._app.wake()
         return found
 
     def list(self, *, namespace: str | None = None, limit: int | None = None) -> Rows:
@@ -83,3 +87,4 @@ class Flows:
         with self._app.writable.write() as conn:
             if not flows.delete(conn, namespace, flow, at=time.time()):
                 raise NotFound(f"there is no flow `{namespace}/{flow}`", hint="`rota flows list` shows them")
+            triggers.sync(conn, namespace, flow, [], at=time.time())

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rota.store import roles
+from rota.store import conditions
 from rota.store.engine import Store, now
 from rota.store.presence import Presence, claim
 from rota.store.sqlite import raw
@@ -149,6 +150,7 @@ def adopt(
         # Whoever is in the middle of a transaction is looked at again later: waiting for it could cost our own lease.
         if not conn.scalars(sa.select(_c.id).where(_c.id == dead, late).with_for_update(skip_locked=True)).all():
             return None
+    lost = conn.execute(sa.select(_c.host, _c.state).where(_c.id == dead)).one_or_none()
     if conn.execute(fence).rowcount == 0:
         return None
     mine = sa.select(_e.id).where(_e.owner == dead, _e.ended_at.is_(None))
@@ -157,6 +159,9 @@ def adopt(
     found = list(conn.scalars(mine))
     conn.execute(sa.update(executions).where(_e.id.in_(found)).values(owner=by, adoptions=_e.adoptions + 1))
     taken = sa.select(executions).where(_e.id.in_(found)).order_by(_e.created_at, _e.id)
+    if lost is not None and lost.state == "serving":
+        message = f"a server on `{lost.host}` lost its lease\n{dead} was silent; {by} took over {len(found)} executions"
+        conditions.raise_(conn, "server", lost.host, message, at=now(conn), momentary=True)
     return [row._asdict() for row in conn.execute(taken)]
 
 

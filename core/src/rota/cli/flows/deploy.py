@@ -9,9 +9,10 @@ import click
 
 from rota.cli import options
 from rota.cli.application import author, pass_application
-from rota.cli.checking import checked, flow_files
+from rota.cli.checking import checked
 from rota.cli.output import note, print_json, say
 from rota.errors import FlowError
+from rota.server.flow_files import flow_files
 
 if TYPE_CHECKING:
     from rota.server.application import Application

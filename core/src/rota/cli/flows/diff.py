@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rota.cli import options, suggestions
-from rota.cli.application import pass_application, read_flow
+from rota.cli.application import pass_application
 from rota.cli.checking import is_file
 from rota.cli.colours import paint
 from rota.cli.output import note, print_json, say
 from rota.errors import NotFound, UsageError
+from rota.server.flow_files import read_flow
 
 if TYPE_CHECKING:
     from rota.server.application import Application

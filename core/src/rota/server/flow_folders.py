@@ -1,0 +1,112 @@
+"""Watches the folders of the setting `flows`: what changes there is checked and deployed, what is wrong is refused.
+
+It looks at names, sizes and times every few seconds rather than asking the kernel to be told: that works on every file
+system, over NFS and where git-sync swaps a link, and a thousand files cost a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rota.errors import FlowError, NotFound, RotaError, StoreError
+from rota.server.flow_files import examine, flow_files, read_flow
+from rota.server.roles import Role
+
+if TYPE_CHECKING:
+    from rota.server.application import Application
+
+logger = logging.getLogger("rota.server")
+EVERY = 3.0
+"""Seconds between two looks."""
+ROLE = "flows"
+AUTHOR = "flows folder"
+
+Seen = dict[str, tuple[int, int, int]]
+
+
+class FlowFolders:
+    """Deploys what changes, on one server at a time. The last good revision of a flow stays in force."""
+
+    name = "flows"
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._role = Role(app.conductor(), ROLE)
+        self._seen: Seen | None = None
+        self._refused: dict[str, str] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Look until `stop` is set."""
+        while not stop.is_set():
+            self.look()
+            stop.wait(EVERY)
+
+    def look(self) -> None:
+        """Deploy what has changed since the last look; at the first, everything. Raises StoreError."""
+        if not self._role.holds():
+            return
+        seen = dict(_files(self._app.settings.flows))
+        if seen == self._seen:
+            return
+        try:
+            files = flow_files(self._app, [path for path in self._app.settings.flows if path.exists()])
+        except NotFound as error:
+            logger.warning("%s", error)
+            files = []
+        for path in files:
+            self._deploy(path, files)
+        for gone in self._refused.keys() - {str(path) for path in files}:
+            self._is_well(gone)
+        self._seen = seen
+
+    def _deploy(self, path: Path, files: list[Path]) -> None:
+        app = self._app
+        try:
+            loaded = read_flow(app, path)
+            wrong = [one for one in examine(app, loaded, files=files) if one.severity == "error"]
+            if wrong:
+                raise FlowError(wrong)
+            done = app.flows.deploy(loaded, author=AUTHOR)
+        except StoreError:
+            raise
+        except RotaError as error:
+            self._refuse(path, str(error))
+            return
+        name = f"{loaded.flow.namespace or 'default'}/{loaded.flow.id}"
+        if done.changed:
+            logger.info("deployed %s revision %d from %s", name, done.number, path)
+        self._is_well(str(path))
+
+    def _refuse(self, path: Path, why: str) -> None:
+        if self._refused.get(str(path)) == why:
+            return
+        self._refused[str(path)] = why
+        logger.error("%s is not deployed, what was deployed before stays in force:\n%s", path, why)
+        self._app.alerts.raise_("server", _subject(str(path)), f"{path} is not deployed: it does not check\n{why}")
+
+    def _is_well(self, path: str) -> None:
+        if self._refused.pop(path, None) is not None:
+            logger.info("%s is well again", path)
+            self._app.alerts.clear("server", _subject(path))
+
+
+def _subject(path: str) -> str:
+    return f"flow file {path}"
+
+
+def _files(paths: list[Path]) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Yield every file in folders, hidden ones apart, with what changes when it does."""
+    for path in paths:
+        inside = path.rglob("*") if path.is_dir() else [path]
+        for file in inside:
+            if any(part.startswith(".") and part not in (".", "..") for part in file.parts[len(path.parts) :]):
+                continue
+            try:
+                stat = file.stat()
+            except OSError:
+                continue
+            yield str(file), (stat.st_mtime_ns, stat.st_size, stat.st_ino)
