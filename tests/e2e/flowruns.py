@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -65,14 +68,32 @@ class FlowRuns:
         """Run a flow to its end, within 60 seconds."""
         return self.run_loaded(self.flow(name), inputs)
 
+    def start_deployed(self, name: str, inputs: Mapping[str, Any] | None = None) -> str:
+        """Deploy a flow and start it for the server that is there, or comes; return the execution's id."""
+        flow = self.flow(name)
+        self.app.flows.deploy(flow)
+        return self.app.executions.start("bank", flow.flow.id, inputs or {})
+
+    @contextmanager
+    def served(self, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        """Run a server, which kills itself at `failpoint`; it is killed at the end."""
+        argv = [sys.executable, "-m", "rota", "serve"]
+        environment = {**os.environ, "ROTA_SETTINGS": str(self.settings), "ROTA_FAILPOINT": failpoint}
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(argv, env=environment, stdout=quiet, stderr=quiet, start_new_session=True) as server:
+            try:
+                yield server
+            finally:
+                server.kill()
+
     def run_loaded(self, flow: LoadedFlow, inputs: Mapping[str, Any] | None = None) -> Ran:
         """Run a flow that is in no file, in the same way."""
-        return self._ended(self.app.executions.run_file(flow, inputs or {}))
+        return self.ended(self.app.executions.run_file(flow, inputs or {}))
 
-    def restart(self, execution: str, *, run_lost: bool = False) -> Ran:
-        """Go on with an execution at what did not succeed, to its end, within 60 seconds."""
+    def restart(self, execution: str, *, run_lost: bool = False, patience: float = 60) -> Ran:
+        """Go on with an execution at what did not succeed, to its end, within `patience` seconds."""
         self.app.executions.restart(execution, run_lost=run_lost)
-        return self._ended(execution)
+        return self.ended(execution, patience)
 
     def states(self, execution: str) -> dict[str, str]:
         """Return the state of every task run by its id, such as `facts[db-01]/system`."""
@@ -105,8 +126,9 @@ class FlowRuns:
         with self.mongodb() as client:
             yield client[database]
 
-    def _ended(self, execution: str) -> Ran:
-        row = self.app.executions.wait(execution, 60)
+    def ended(self, execution: str, patience: float = 60) -> Ran:
+        """Return how an execution ended, within `patience` seconds."""
+        row = self.app.executions.wait(execution, patience)
         assert row is not None, self._log(execution)
         problem = row["problem"] or {}
         return Ran(row["id"], row["state"], row["outputs"] or {}, problem.get("message", ""), self._log(execution))

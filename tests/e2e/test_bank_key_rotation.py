@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -145,19 +145,6 @@ def test_a_kill_locks_nobody_out_and_a_restart_completes_it(runs: FlowRuns, boun
     assert [name for name, (old, _) in before.items() if not is_whole(runs, name, old)] == []
 
 
-@contextmanager
-def served(runs: FlowRuns, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server on the bank's settings, which kills itself at `failpoint`."""
-    argv = [sys.executable, "-m", "rota", "serve"]
-    environment = {**os.environ, "ROTA_SETTINGS": str(runs.settings), "ROTA_FAILPOINT": failpoint}
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(argv, env=environment, stdout=quiet, stderr=quiet, start_new_session=True) as server:
-        try:
-            yield server
-        finally:
-            server.kill()
-
-
 def reached(runs: FlowRuns, name: str, old: str, version: int) -> str:
     """Return the last boundary that was passed, by what Vault and MongoDB say."""
     if current(runs, name)[1] > version:
@@ -171,10 +158,8 @@ def completed(runs: FlowRuns, execution: str, name: str, old: str) -> None:
     """Have another server take over, restart what it gives up, and see that all is well in the end."""
     known = [current(runs, name)[0], *staged(runs, name).values()]
     assert any(logs_in(runs, name, password) for password in known)
-    with served(runs):
-        row = runs.app.executions.wait(execution, 60)
-        assert row is not None
-        if row["state"] != "success":
+    with runs.served():
+        if runs.ended(execution).state != "success":
             again = runs.restart(execution, run_lost=True)
             assert (again.state, again.problem) == ("success", "")
     assert is_whole(runs, name, old)
@@ -192,9 +177,8 @@ def test_a_server_that_is_killed_exactly_there_locks_nobody_out_and_the_next_com
     # Before what was done is on record, and right after it: `set` includes that the old password was seen refused.
     name = "db-03"
     old, version = current(runs, name)
-    runs.app.flows.deploy(runs.flow("key-rotation"))
-    execution = runs.app.executions.start("bank", "key-rotation", {"clusters": [name]})
-    with served(runs, f"{point}:{STEPS[boundary]}") as server:
+    execution = runs.start_deployed("key-rotation", {"clusters": [name]})
+    with runs.served(f"{point}:{STEPS[boundary]}") as server:
         assert server.wait(60) == -signal.SIGKILL
     assert reached(runs, name, old, version) == boundary
     completed(runs, execution, name, old)
@@ -203,15 +187,14 @@ def test_a_server_that_is_killed_exactly_there_locks_nobody_out_and_the_next_com
 def test_a_server_that_is_killed_between_set_and_proof_locks_nobody_out(runs: FlowRuns) -> None:
     name = "db-07"
     old, version = current(runs, name)
-    runs.app.flows.deploy(runs.flow("key-rotation"))
     slow_logins = {"failCommands": ["saslStart", "saslContinue"], "blockConnection": True, "blockTimeMS": 5_000}
     with runs.mongodb(name) as client:
         client.admin.command(
             "configureFailPoint", "failCommand", mode="alwaysOn", data={**slow_logins, "appName": "rota"}
         )
         try:
-            execution = runs.app.executions.start("bank", "key-rotation", {"clusters": [name]})
-            with served(runs) as server:
+            execution = runs.start_deployed("key-rotation", {"clusters": [name]})
+            with runs.served() as server:
                 # What proves it has to log in first, which takes longer than to see that it is set, and to kill.
                 runs.wait_for(lambda: reached(runs, name, old, version) == "set")
                 server.send_signal(signal.SIGKILL)

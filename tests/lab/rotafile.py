@@ -15,6 +15,8 @@ from rota.store import keyring
 from tests.lab.bank import Bank
 
 NAMESPACE = "bank"
+_MAIL = {"host": "127.0.0.1", "security": "none", "sender": "rota@bank.example", "to": ["dba@bank.example"]}
+_SOON = {"group": "2s"}
 
 
 def write(bank: Bank, folder: Path) -> Path:
@@ -56,6 +58,8 @@ def settings(bank: Bank, folder: Path) -> dict[str, Any]:
         "home": str(folder / "home"),
         "secrets": [{"id": "lab", "type": "file", "folder": str(folder / "secrets"), "namespaces": [NAMESPACE]}],
         "namespaces": {NAMESPACE: {"variables": variables}},
+        "sinks": [{"id": "dba", "type": "mail", **_MAIL, "port": bank.smtp.port}],
+        "alerts": [{"id": "bank", "to": ["dba"], "namespaces": [NAMESPACE], "states": ["warning", "failed"], **_SOON}],
     }
 
 
