@@ -12,8 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store import roles
-from rota.store import conditions
+from rota.store import conditions, roles
 from rota.store.engine import Store, now
 from rota.store.presence import Presence, claim
 from rota.store.sqlite import raw
