@@ -24,6 +24,7 @@ COMMANDS = (
     "schema",
     "flows",
     "executions",
+    "triggers",
     "locks",
     "alerts",
     "plugins",

@@ -49,6 +49,17 @@ def labels_of(assignments: Iterable[str]) -> dict[str, str]:
     return labels
 
 
+def texts_of(assignments: Iterable[str]) -> dict[str, str]:
+    """Return inputs given as `name=value`, for what is kept for later: files are read now. Raises UsageError."""
+    from rota.flows.given import from_command_line
+
+    found = from_command_line(assignments)
+    try:
+        return {name: one.text if one.file is None else one.file.read_text("utf-8") for name, one in found.items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"an input cannot be read: {error}") from None
+
+
 def flow_name(text: str) -> tuple[str, str]:
     """Return namespace and id of `NAMESPACE/ID`. Raises UsageError."""
     namespace, slash, flow = text.rpartition("/")

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rota.flows.models import Flow
     from rota.flows.triggers import AnyTrigger
     from rota.server.application import Application
+    from rota.server.backfills import Backfills
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -140,6 +142,15 @@ class Triggers:
             self._app.store.notify(conn, "executions")
         return str(execution["id"])
 
+    # --- backfills
+
+    @cached_property
+    def backfills(self) -> Backfills:
+        """Periods of schedules that are made up for."""
+        from rota.server.backfills import Backfills
+
+        return Backfills(self._app)
+
     # --- the server's part
 
     def part(self, wake: threading.Event) -> TriggersPart:
@@ -171,6 +182,7 @@ class TriggersPart:
     def __init__(self, app: Application, wake: threading.Event) -> None:
         from rota.flows.templates import use_filters
         from rota.server.roles import Role
+        from rota.triggers.backfilling import Backfilling
         from rota.triggers.evaluator import ROLE, Around, Evaluator, Kind, OnlyByEvent
         from rota.triggers.schedules import Schedules
 
@@ -188,7 +200,8 @@ class TriggersPart:
         by_event = OnlyByEvent()
         schedules = Schedules(app.settings.timezone)
         kinds: dict[str, Kind] = {"schedule": schedules, "flow": by_event, "webhook": by_event}
-        self._evaluator = Evaluator(around, kinds, by_event, [], wake)
+        sources = [Backfilling(app.store, shelf, app.settings.timezone)]
+        self._evaluator = Evaluator(around, kinds, by_event, sources, wake)
 
     def run(self, stop: threading.Event) -> None:
         """Evaluate until `stop` is set. Raises what keeps it from going on; run again, it goes on."""
@@ -209,8 +222,3 @@ def _shown(row: Row) -> Row:
 
 def _is_within(row: Row, namespace: str | None) -> bool:
     return namespace is None or row["namespace"] == namespace or row["namespace"].startswith(f"{namespace}.")
-
-
-def iso(at: float | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, for people who read JSON."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()

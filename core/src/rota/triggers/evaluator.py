@@ -112,7 +112,7 @@ class Evaluator:
             return 0.0
         with around.store.read() as conn:
             times.append(triggers.next_due(conn))
-        return max(0.0, min(LONGEST, *(at - now for at in times if at is not None)))
+        return max(0.0, min([LONGEST, *(at - now for at in times if at is not None)]))
 
     def _look_at_due(self, turn: Turn) -> int:
         with self._around.store.read() as conn:
