@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from rota import SecretBackend
+from rota.builtin.secrets import Env
+from rota.conductor.secret_leases import SecretLeases
+from rota.errors import SecretError
 from rota.store import conditions
 from tests.core.alerts.conftest import Open
 from tests.core.alerts.office import SINKS, Office
@@ -158,3 +166,18 @@ def test_a_condition_of_a_flow_is_told_by_the_rules_for_it(office: Open) -> None
         conditions.raise_(conn, "disk", "host:/", "the disk fills", at=desk.now)
     desk.settle(60)
     assert told(desk) == {"mail": ["trigger x fails"], "chat": ["trigger x fails"]}
+
+
+def test_a_lease_that_is_not_kept_is_told_of(office: Open) -> None:
+    desk = office()
+    desk.now = time.time()
+
+    def broken(row: dict[str, Any], backend: SecretBackend) -> None:
+        raise SecretError("`vault` is sealed")
+
+    conductor: Any = SimpleNamespace(submit=desk.submit, resources=SimpleNamespace(secret_backends={"env": Env()}))
+    SecretLeases(conductor)._each([{"path": "db/reader", "backend": "env"}], broken)
+    desk.settle(60)
+    (alert,) = desk.got()
+    assert alert.title == "the lease of secret `db/reader` is not kept"
+    assert "error: `vault` is sealed" in alert.text

@@ -175,6 +175,38 @@ def _conductors(app: Application) -> list[dict[str, Any]]:
         return conductors.every(conn)
 
 
+def test_a_flow_that_waits_for_a_secret_is_told_of(
+    tmp_path: Path, dists: Dists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluator, "POLL", 0.2)
+    monkeypatch.setattr(evaluator, "WATCH", 0.2)
+    dists.install("pager", PLUGIN)
+    (tmp_path / "rota.yaml").write_text(
+        "home: home\ndurability: process\nsinks: [{id: keep, type: pager.keep}]\n"
+        "secrets: [{id: mounted, type: file, folder: mounted}]\n"
+        "alerts: [{id: ops, to: [keep], group: 0s}]\n"
+    )
+    flow = (
+        "id: waits\nnamespace: bank\ntasks:\n"
+        "  - {id: dump, type: shell, command: 'test -n \"$TOKEN\"', env: {TOKEN: \"{{ secret('a') }}\"},"
+        " retry: {attempts: 100, delay: 1s}}\n"
+    )
+    with Application.open(tmp_path / "rota.yaml") as app:
+        app.maintenance.make_key()
+        app.flows.deploy(parse_flow(flow))
+        with telling(app):
+            started = app.executions.start("bank", "waits", {})
+            until(lambda: got(app))
+            (tmp_path / "mounted").mkdir()
+            (tmp_path / "mounted" / "a").write_text("hunter2-hunter2")
+            until(lambda: app.executions.get(started)["ended_at"])
+            until(lambda: len(got(app)) == 2)
+        first, second = got(app)
+        assert first.title == "bank/waits waits for a secret"
+        assert "is not there" in first.text
+        assert second.title == "well again: bank/waits waits for a secret"
+
+
 @pytest.mark.parametrize(
     ("schedule", "after", "until_", "expected"),
     [

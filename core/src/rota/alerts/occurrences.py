@@ -25,7 +25,7 @@ class Occurrence:
 
     `kind` and `key` say what belongs together; `what` is a sentence without its full stop. `own_rules_only` is
     for what a flow that contains it tells of anyway. `watched` names who looks at it again and again: it is not
-    counted anew each time.
+    counted anew each time. `of_failure` is for what an execution that failed tells of already.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Occurrence:
     labels: Mapping[str, str] = field(default_factory=dict)
     error: Mapping[str, Any] = field(default_factory=dict)
     own_rules_only: bool = False
+    of_failure: bool = False
 
 
 def of_execution(row: Mapping[str, Any], state: str, run: int, at: float) -> Occurrence:
@@ -75,7 +76,7 @@ def of_secret(failure: Occurrence) -> Occurrence | None:
     if not failure.good and failure.error.get("type") != "SecretError":
         return None
     what = f"a secret for {failure.namespace}/{failure.flow} cannot be had"
-    return replace(failure, kind="secret", what=what, state="secret")
+    return replace(failure, kind="secret", what=what, state="secret", of_failure=True)
 
 
 def of_condition(row: Mapping[str, Any], revision_id: int | None) -> Occurrence:

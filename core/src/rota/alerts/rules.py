@@ -92,7 +92,7 @@ def _is_about(model: AlertKeys, occurrence: Occurrence) -> bool:
         return False
     assert isinstance(model, (AlertRule, FlowAlert))
     about: list[str] | None = list(model.about) if model.about is not None else None
-    if occurrence.kind == "secret":
+    if occurrence.of_failure:
         # Who is told of the execution, with the reason, need not be told of the secret as well.
         return about is not None and "secret" in about and "execution" not in about
     return about is None or occurrence.kind in about

@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from rota.errors import RotaError
 from rota.extensions import Lease
-from rota.store import leases
+from rota.store import Connection, conditions, leases
 
 if TYPE_CHECKING:
     from rota.conductor.conductor import Conductor
@@ -59,6 +61,17 @@ class SecretLeases:
                 do(row, self._conductor.resources.secret_backends[row["backend"]])
             except Exception as error:  # noqa: BLE001 - a backend may raise anything; the others go on
                 logger.warning("the lease of secret `%s` is not kept: %s", row["path"], error)
+                self._tell(row["path"], str(error))
+
+    def _tell(self, path: str, why: str) -> None:
+        """Have people told; whether that can be written down right now is not ours to wait for."""
+        message = f"the lease of secret `{path}` is not kept\n{why}"
+
+        def write(conn: Connection) -> None:
+            conditions.raise_(conn, "secret", f"lease {path}", message, at=time.time(), momentary=True)
+
+        with suppress(RotaError):
+            self._conductor.submit(write)
 
     def _renew(self, row: Row, backend: SecretBackend) -> None:
         own = self._conductor

@@ -6,18 +6,15 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rota.errors import NotFound, RotaError, UsageError
-from rota.store import conditions, deliveries, incidents, roles, silences
+from rota.store import conditions, deliveries, incidents, silences
 
 if TYPE_CHECKING:
     from rota.alerts.sinks import Sinks
-    from rota.conductor.conductor import Conductor
     from rota.server.application import Application
-    from rota.store import Store
 
 ROLE = "alerts"
 Row = dict[str, Any]
@@ -214,16 +211,6 @@ def _try(sinks: Sinks, name: str, text: str) -> str:
     return ""
 
 
-def _holds(store: Store, conductor: Conductor) -> bool:
-    """Take the role of the evaluator for a conductor, unless another has it that lives; return whether it has it."""
-    with store.read() as conn:
-        if roles.holder(conn, ROLE) == conductor.id:
-            return True
-        if not roles.is_free(conn, ROLE):
-            return False
-    return conductor.submit(lambda conn: roles.take(conn, ROLE, conductor.id))
-
-
 class AlertsPart:
     """Evaluates and sends while it has the role; looks at this server's disks anyway."""
 
@@ -233,9 +220,11 @@ class AlertsPart:
         from rota.alerts.disks import Disks
         from rota.alerts.evaluator import Evaluator, Surroundings
         from rota.alerts.flow_book import FlowBook
+        from rota.alerts.secret_watch import SecretWatch
         from rota.alerts.sla import SlaWatch
         from rota.alerts.trigger_watch import TriggerWatch
         from rota.server.planned import planned
+        from rota.server.roles import Role
 
         conductor, settings, store = app.conductor(server=True), app.settings, app.store
         book = FlowBook(store)
@@ -247,9 +236,13 @@ class AlertsPart:
             settings,
             app.plugins,
             conductor.submit,
-            partial(_holds, store, conductor),
+            Role(conductor, ROLE).holds,
             lambda: app.resources.secret_backends,
-            [SlaWatch(store, book, settings.timezone, planned(store, settings.timezone)), TriggerWatch(store)],
+            [
+                SlaWatch(store, book, settings.timezone, planned(store, settings.timezone)),
+                TriggerWatch(store),
+                SecretWatch(store),
+            ],
             Disks(folders),
         )
         self._evaluator = Evaluator(around, announced, book)

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store.tables import executions, flows, revisions, triggers
+from rota.store.tables import executions, flows, revisions, task_runs, timers, triggers
 
 _e, _f, _r, _t = executions.c, flows.c, revisions.c, triggers.c
 _WELL = ("success", "warning")
@@ -56,6 +56,23 @@ def untaken(conn: sa.Connection, before: float, limit: int = 100) -> list[dict[s
         .where(_e.owner.is_(None), _e.ended_at.is_(None), _e.mode == "server", _e.started_at.is_(None))
         .where(_e.created_at < before)
         .order_by(_e.created_at)
+        .limit(limit)
+    )
+    return [row._asdict() for row in conn.execute(statement)]
+
+
+def waiting_for_secrets(conn: sa.Connection, limit: int = 1000) -> list[dict[str, Any]]:
+    """Return executions with a task that is to be tried again because it did not get a secret, the oldest first."""
+    run, timer = task_runs.c, timers.c
+    same = [run[name] == timer[name] for name in ("execution_id", "path", "node")]
+    problem = sa.type_coerce(run.problem, sa.Text)
+    statement = (
+        sa.select(_e.id, _e.namespace, _e.flow, _e.revision_id, _e.labels, _e.created_at, run.node, run.problem)
+        .select_from(timers)
+        .join(task_runs, sa.and_(*same))
+        .join(executions, _e.id == timer.execution_id)
+        .where(run.state == "retrying", _e.ended_at.is_(None), problem.contains('"SecretError"'))
+        .order_by(_e.created_at, run.node)
         .limit(limit)
     )
     return [row._asdict() for row in conn.execute(statement)]

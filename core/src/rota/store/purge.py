@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from rota.store import kv, outbox, sqlite
+from rota.store import conditions, deliveries, incidents, kv, outbox, silences, sqlite
 from rota.store.artifacts import key_of
 from rota.store.engine import Store, serialize
 from rota.store.executions import within
@@ -134,6 +134,7 @@ def _purge_rest(store: Store, before: float) -> int:
     _in_transaction(store, sa.delete(firings).where(firings.c.created_at < before, ~_alive(firings.c.execution_id)))
     with store.write() as conn:
         outbox.trim(conn, before)
+    _purge_alerts(store, before)
     while True:
         with store.write() as conn:
             if not kv.remove_expired(conn, time.time()):
@@ -141,6 +142,18 @@ def _purge_rest(store: Store, before: float) -> int:
     _purge_files(store)
     _shrink(store)
     return count
+
+
+def _purge_alerts(store: Store, before: float) -> None:
+    """Remove what people were told of, once it is over."""
+    for forget in (incidents.forget, deliveries.forget, conditions.forget, silences.forget):
+        while _forgotten(store, forget, before):
+            time.sleep(_PAUSE)
+
+
+def _forgotten(store: Store, forget: Callable[[sa.Connection, float], int], before: float) -> bool:
+    with store.write() as conn:
+        return forget(conn, before) == _ROWS
 
 
 def _alive(execution_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
