@@ -35,9 +35,9 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def leases(bank: Bank) -> list[str]:
+def leases(bank: Bank, role: str = "reader") -> list[str]:
     try:
-        found: list[str] = bank.vault.request("LIST", "sys/leases/lookup/database/creds/reader")["data"]["keys"]
+        found: list[str] = bank.vault.request("LIST", f"sys/leases/lookup/database/creds/{role}")["data"]["keys"]
     except httpx.HTTPStatusError:
         return []
     return found
@@ -57,6 +57,28 @@ def test_secrets_of_both_versions_are_found(ctx: RecordedContext, bank: Bank) ->
     assert newer.get("db/nothing", ctx) is None
     with pytest.raises(SecretError, match="not a path"):
         newer.get("../sys/mounts", ctx)
+
+
+def test_secrets_of_a_namespace_are_its_own(ctx: RecordedContext, bank: Bank) -> None:
+    bank.vault.request("POST", "sys/namespaces/cards")
+    bank.vault.request("POST", "cards/sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+    vaultseed.put_secret(bank.vault, "db/spaces", {"password": "of the root"})
+    mine = Kv(**bank.root, namespace="cards")
+    until(lambda: _answers(mine, ctx))
+    assert mine.get("db/spaces", ctx) is None
+    bank.vault.request("POST", "cards/secret/data/db/spaces", {"data": {"password": "of the cards"}})
+    found = mine.get("db/spaces", ctx)
+    assert found is not None
+    assert found.fields["password"].get_secret_value() == "of the cards"
+
+
+def _answers(backend: Kv, ctx: RecordedContext) -> bool:
+    """Return whether the engine that was mounted just now has finished its beginnings."""
+    try:
+        backend.get("db/nothing", ctx)
+    except SecretError:
+        return False
+    return True
 
 
 def test_a_forbidden_path_is_final_and_a_vault_that_is_away_is_not(ctx: RecordedContext, bank: Bank) -> None:
@@ -109,9 +131,10 @@ class Place:
         settings = {"home": ".rota", "secrets": [{**backend, "prefix": "dynamic/"}]}
         (folder / "rota.yaml").write_text(yaml.safe_dump(settings))
 
-    def write_flow(self, command: str) -> None:
+    def write_flow(self, command: str, role: str = "reader") -> None:
         """Write a flow that keeps the user's name in a file, and then runs `command`."""
-        env = {"NAME": "{{ secret('dynamic/reader#username') }}", "WORD": "{{ secret('dynamic/reader#password') }}"}
+        fields = {"NAME": "username", "WORD": "password"}
+        env = {name: f"{{{{ secret('dynamic/{role}#{field}') }}}}" for name, field in fields.items()}
         keep = f'test -n "$WORD" && echo "$NAME" > {self.user}.new && mv {self.user}.new {self.user}; {command}'
         tasks = [{"id": "use", "type": "shell", "command": keep, "env": env}]
         (self.folder / "flow.yaml").write_text(yaml.safe_dump({"id": "login", "namespace": "test", "tasks": tasks}))
@@ -150,6 +173,28 @@ def test_an_execution_has_one_login_and_leaves_none_behind(bank: Bank, tmp_path:
     assert user.startswith("v-")
     assert user not in done.stdout + done.stderr
     until(lambda: set(leases(bank)) <= before)
+
+
+def test_a_login_lives_as_long_as_the_execution_and_longer_than_its_lease(
+    bank: Bank, tmp_path: Path, postgres: Postgres
+) -> None:
+    bank.vault.request("POST", "database/roles/brief", {**_role(bank), "default_ttl": "6s"})
+    place, url = Place(tmp_path, bank), make_url(postgres.url)
+    server = f"host={url.host} port={url.port} dbname={url.database}"
+    look = f"import os, psycopg; psycopg.connect('{server}', user=os.environ['NAME'], password=os.environ['WORD'])"
+    place.write_flow(f'sleep 14; {sys.executable} -c "{look}"', role="brief")
+    done = place.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    user = place.user.read_text().strip()
+    until(lambda: not leases(bank, "brief"))
+    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)) as connection:
+        assert connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [user]).fetchall() == []
+
+
+def _role(bank: Bank) -> dict[str, Any]:
+    """Return how Vault makes the logins of `reader`."""
+    found: dict[str, Any] = bank.vault.request("GET", "database/roles/reader")["data"]
+    return {name: found[name] for name in ("db_name", "creation_statements", "revocation_statements", "max_ttl")}
 
 
 def test_a_cancelled_execution_leaves_no_login_behind(bank: Bank, tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from plugins.vault.tests.conftest import Bank
+from plugins.vault.tests.kubernetes import pod_token, token_reviews
+from plugins.vault.tests.signed_tokens import signed_token
 from pydantic import SecretStr, ValidationError
 from tests.lab import vaultseed
 from tests.lab.certificates import Certificate, CertificateAuthority, ServerTls
@@ -32,7 +32,7 @@ from tests.lab.vault import Vault, _binary
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
-from rota_vault.client import _login
+from rota_vault.backends import Kv
 from rota_vault.secret_paths import List, Read
 
 
@@ -47,17 +47,6 @@ class TlsVault:
 
 SHORT = timedelta(milliseconds=50)
 READ: dict[str, Any] = {"engine": "plain", "path": "auth/token/lookup-self"}
-
-
-def signed_token(key: ec.EllipticCurvePrivateKey, claims: dict[str, Any]) -> str:
-    """Return a JWT, signed by ES256."""
-
-    def part(data: bytes) -> str:
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-    head = f"{part(json.dumps({'alg': 'ES256', 'typ': 'JWT'}).encode())}.{part(json.dumps(claims).encode())}"
-    r, s = decode_dss_signature(key.sign(head.encode(), ec.ECDSA(hashes.SHA256())))
-    return f"{head}.{part(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
 def test_a_signed_token_logs_in(ctx: RecordedContext, bank: Bank, tmp_path: Path) -> None:
@@ -138,13 +127,36 @@ def _answers(http: httpx.Client) -> bool:
         return False
 
 
-def test_the_token_of_a_pod_is_read_from_its_file(ctx: RecordedContext, bank: Bank, tmp_path: Path) -> None:
-    with pytest.raises(TaskFailed, match=r"the token in `.*nothing` cannot be read") as failure:
-        Read(url=bank.vault.url, kubernetes={"role": "a", "token_file": tmp_path / "nothing"}, path="a").run(ctx)
+def test_a_pod_logs_in_by_the_token_of_its_service_account(
+    ctx: RecordedContext, bank: Bank, tmp_path: Path, certificate_authority: CertificateAuthority
+) -> None:
+    key, file = ec.generate_private_key(ec.SECP256R1()), tmp_path / "token"
+    ours, others = pod_token(key, "rota"), pod_token(key, "somebody")
+    cluster = {"kubernetes_host": token_reviews({ours: "rota", others: "somebody"}), "disable_local_ca_jwt": True}
+    cluster["kubernetes_ca_cert"] = certificate_authority.cert.read_text()  # it must be given, whatever the address
+    bank.vault.request("POST", "sys/auth/pods", {"type": "kubernetes"})
+    bank.vault.request("POST", "auth/pods/config", {**cluster, "token_reviewer_jwt": ours})
+    bound = {"bound_service_account_names": ["rota"], "bound_service_account_namespaces": ["bank"]}
+    bank.vault.request("POST", "auth/pods/role/rota", {**bound, "token_policies": ["reader"]})
+    fields: dict[str, Any] = {
+        "url": bank.vault.url,
+        "kubernetes": {"role": "rota", "token_file": file, "mount": "pods"},
+    }
+    file.write_text(f"{ours}\n")
+    assert Read(**fields, **READ).run(ctx).data["path"].get_secret_value() == "auth/pods/login"
+    vaultseed.put_secret(bank.vault, "clusters/of-pods", {"password": "seen"})
+    found = Kv(**fields).get("clusters/of-pods", ctx)
+    assert found is not None
+    assert found.fields["password"].get_secret_value() == "seen"
+    file.write_text(others)
+    with pytest.raises(TaskFailed, match=r"says no .*service account name not authorized") as failure:
+        Read(**fields, **READ).run(RecordedContext(tmp_path / "other"))
     assert failure.value.retryable is False
-    (tmp_path / "token").write_text("signed by the cluster\n")
-    pod = Read(url=bank.vault.url, kubernetes={"role": "a", "token_file": tmp_path / "token"}, path="a")
-    assert _login(pod) == ("auth/kubernetes/login", {"role": "a", "jwt": "signed by the cluster"})
+    assert others not in str(failure.value)
+    file.unlink()
+    with pytest.raises(TaskFailed, match=r"the token in `.*token` cannot be read") as failure:
+        Read(**fields, **READ).run(RecordedContext(tmp_path / "third"))
+    assert failure.value.retryable is False
 
 
 def test_wrong_credentials_are_not_worth_a_retry_and_not_shown(ctx: RecordedContext, bank: Bank) -> None:
@@ -188,6 +200,13 @@ def test_a_refused_connection_and_a_silent_server_may_be_retried(ctx: RecordedCo
     with pytest.raises(TaskFailed, match="did not answer within `operation_timeout`") as failure:
         Read(url=f"http://127.0.0.1:{silence.port}", token=SecretStr("a"), path="a", operation_timeout=SHORT).run(ctx)
     assert failure.value.retryable is None
+
+
+def test_a_task_that_is_cancelled_waits_for_no_answer(ctx: RecordedContext, silence: Silence) -> None:
+    task = Read(url=f"http://127.0.0.1:{silence.port}", token=SecretStr("a"), path="a", operation_timeout="1h")
+    threading.Timer(0.3, ctx.cancel).start()
+    with pytest.raises(TaskFailed, match="it was cancelled"):
+        task.run(ctx)
 
 
 def test_a_killed_vault_may_be_retried(ctx: RecordedContext) -> None:

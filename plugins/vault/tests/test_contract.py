@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from rota.server.application import Application
 from rota.testing import check_extension
 from rota_vault import plugin
+from rota_vault.backends import Dynamic, Kv
 
 TYPES = [*plugin.register_task_types(), *plugin.register_secret_backends()]
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 FLOWS = [block for block in BLOCKS if "\ntasks:" in block]
+SETTINGS = [block for block in BLOCKS if block.startswith("secrets:")]
 
 
 @pytest.mark.parametrize("extension", TYPES, ids=lambda extension: extension.__name__)
@@ -31,6 +34,16 @@ def test_the_flows_of_the_readme_pass_the_check(block: str, tmp_path: Path) -> N
         [sys.executable, "-m", "rota", "check", str(flow)], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_secret_backends_of_the_readme_are_opened(tmp_path: Path) -> None:
+    [block] = SETTINGS
+    (tmp_path / "rota.yaml").write_text(f"home: {tmp_path / 'home'}\n{block}")
+    with Application.open(tmp_path / "rota.yaml") as app:
+        app.maintenance.make_key()
+        backends = app.resources.secret_backends
+    assert isinstance(backends["vault"], Kv)
+    assert isinstance(backends["databases"], Dynamic)
 
 
 def test_the_readme_shows_every_type() -> None:

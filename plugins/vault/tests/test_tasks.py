@@ -47,6 +47,18 @@ def test_a_secret_is_written_read_patched_listed_and_deleted(
     assert List(**{**where, "path": "nothing"}).run(ctx).keys == []
 
 
+def test_a_secret_may_be_empty_or_large_and_one_that_is_too_large_is_told(ctx: RecordedContext, bank: Bank) -> None:
+    where = {**bank.root, "path": "tasks/sizes"}
+    Write(**where, data={}).run(ctx)
+    assert Read(**where).run(ctx).data == {}
+    large = "grüezi" * 100_000
+    Write(**where, data={"text": large, "nothing": ""}).run(ctx)
+    assert plain(Read(**where).run(ctx).data) == {"text": large, "nothing": ""}
+    with pytest.raises(TaskFailed, match="too large") as failure:
+        Write(**where, data={"text": "x" * (40 << 20)}).run(ctx)
+    assert failure.value.retryable is False
+
+
 def test_check_and_set_refuses_what_others_changed(ctx: RecordedContext, bank: Bank) -> None:
     where = {**bank.login, "path": "tasks/cas"}
     assert Write(**where, data={"a": 1}, cas=0).run(ctx).version == 1

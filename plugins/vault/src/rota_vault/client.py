@@ -12,7 +12,6 @@ from typing import Any
 
 import requests
 from hvac.adapters import RawAdapter
-from hvac.exceptions import VaultError
 
 from rota_vault.connection_fields import ConnectionFields
 from rota_vault.problems import Problem, answered, unreachable
@@ -144,12 +143,19 @@ class VaultClient:
         )
         more: dict[str, Any] = {"params": params} if params else {}
         try:
+            # Its own errors do not tell every status.
             response = adapter.request(
-                method, f"/v1/{path}", headers=dict(headers or {}), json=body, wrap_ttl=wrap_ttl, **more
+                method,
+                f"/v1/{path}",
+                headers=dict(headers or {}),
+                raise_exception=False,
+                json=body,
+                wrap_ttl=wrap_ttl,
+                **more,
             )
+            if not response.ok:
+                raise answered(fields.url, response)
             found = response.json() if response.content else {}
-        except VaultError as error:
-            raise answered(fields.url, error) from None
         except (requests.RequestException, OSError) as error:
             raise unreachable(fields.url, error) from error
         return found if isinstance(found, dict) else {}

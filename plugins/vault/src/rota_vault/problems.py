@@ -6,21 +6,10 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hvac.exceptions import VaultError
+    from requests import Response
 
-_STATUSES = {
-    "InvalidRequest": 400,
-    "Unauthorized": 401,
-    "Forbidden": 403,
-    "InvalidPath": 404,
-    "UnsupportedOperation": 405,
-    "PreconditionFailed": 412,
-    "RateLimitExceeded": 429,
-    "InternalServerError": 500,
-    "VaultNotInitialized": 501,
-    "BadGateway": 502,
-    "VaultDown": 503,
-}
+_PASSING = frozenset({408, 412, 429})
+"""Statuses below 500 that a later try may not have: too slow, a replica that is behind, too many requests."""
 
 
 class Problem(Exception):
@@ -33,18 +22,26 @@ class Problem(Exception):
         self.message, self.retryable, self.status, self.hint = message, retryable, status, hint
 
 
-def answered(url: str, error: VaultError) -> Problem:
+def answered(url: str, response: Response) -> Problem:
     """Return what Vault said to a request that it did not carry out."""
-    status = _STATUSES.get(type(error).__name__)
-    said = "; ".join(" ".join(str(line).split()) for line in error.errors or []) or (
-        error.args[0] if error.args else ""
-    )
+    status, said = response.status_code, _said(response)
     if status == 503:
         return Problem(f"Vault at `{url}` is sealed, or not ready: {said}"[:500], status=status)
-    final = status is not None and status < 500 and status != 429
+    final = status < 500 and status not in _PASSING
     hint = "may the login's policy do that?" if status == 403 else ""
-    text = f"Vault at `{url}` says no ({status or 'an unknown status'})" + (f": {said}" if said else "")
+    text = f"Vault at `{url}` says no ({status})" + (f": {said}" if said else "")
     return Problem(text[:500], retryable=False if final else None, status=status, hint=hint)
+
+
+def _said(response: Response) -> str:
+    """Return the errors in an answer, or its text where it is none of Vault's own."""
+    try:
+        found = response.json()
+    except ValueError:
+        return " ".join(response.text.split())
+    errors = found.get("errors") if isinstance(found, dict) else None
+    lines = errors if isinstance(errors, list) else []
+    return "; ".join(" ".join(str(line).split()) for line in lines)
 
 
 def unreachable(url: str, error: Exception) -> Problem:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Secret, SecretStr
@@ -31,9 +33,32 @@ class VaultTask(ConnectionFields, Task):
         opened: Callable[[], VaultClient] = lambda: VaultClient(connection)  # noqa: E731
         try:
             with ctx.client(("vault", connection), opened, VaultClient.close, shared=True) as client:
-                return client.request(method, path, body, **more)
+                return unless_cancelled(ctx, lambda: client.request(method, path, body, **more))
         except Problem as problem:
             raise TaskFailed(problem.message, problem.retryable, hint=problem.hint) from problem
+
+
+def unless_cancelled(ctx: Context, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what `ask` returns, or raise what it raises; once the task is cancelled, raise TaskFailed at once.
+
+    Nobody waits for the answer then: it ends on a thread of its own, by `operation_timeout` at the latest.
+    """
+    over = threading.Event()
+    answers: Future[dict[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            answers.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            answers.set_exception(error)
+        over.set()
+
+    ctx.on_cancel(over.set)
+    threading.Thread(target=work, name="rota-vault-request", daemon=True).start()
+    over.wait()
+    if not answers.done():
+        raise TaskFailed("it was cancelled")
+    return answers.result()
 
 
 def status_of(error: TaskFailed) -> int | None:
