@@ -29,14 +29,14 @@ def test_a_disk_that_fills_is_a_condition_until_there_is_room_again(store: Store
     free = {"/var": 100 * GIB}
     disks = Disks([Path("/var")], lambda path: (200 * GIB, free[str(path)]))
     assert look(disks, store, 0) == ""
-    free["/var"] = 900 << 20
+    free["/var"] = 4 * GIB
     assert look(disks, store, EVERY / 2) == ""
     assert look(disks, store, EVERY).endswith(
-        ":/var` fills up\n900 MiB of 200.0 GiB are free; make room, or run `rota purge`"
+        ":/var` fills up\n4,096 MiB of 200.0 GiB are free; make room, or run `rota purge`"
     )
-    free["/var"] = GIB + 1
+    free["/var"] = 5 * GIB + 1
     assert look(disks, store, 2 * EVERY) != ""
-    free["/var"] = 2 * GIB
+    free["/var"] = 7 * GIB
     assert look(disks, store, 3 * EVERY) == ""
 
 

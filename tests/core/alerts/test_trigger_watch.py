@@ -37,7 +37,7 @@ def test_a_schedule_that_did_not_start_is_told_until_it_does(any_office: Open) -
     assert alert.title == "schedule `nightly` of bank/backup did not start"
     assert (alert.severity, alert.state, alert.flow) == ("error", "schedule", "backup")
     assert "since: 2026-01-01 00:10:00 UTC" in alert.text
-    assert "look: rota triggers list" in alert.text
+    assert "look: rota triggers show bank/backup nightly" in alert.text
     office.pass_time(3600, step=300)
     assert len(office.got()) == 1
     stands(office, next_at=office.now + 86400)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rota.store import Connection, conditions
 
-LEFT = 1 << 30
+LEFT = 5 << 30
 PART = 0.05
 """A disk fills when less than so many bytes and less than this part of it are free."""
 AGAIN = 1.2

@@ -267,6 +267,7 @@ def _details(occurrence: Occurrence, rule: Rule) -> dict[str, Any]:
         "revision": occurrence.revision_id,
         "momentary": occurrence.momentary,
         "watched": occurrence.watched,
+        "look": occurrence.look,
         "recovery": rule.model.recovery and not occurrence.momentary,
         "group": rule.model.group.total_seconds(),
     }

@@ -25,7 +25,8 @@ class Occurrence:
 
     `kind` and `key` say what belongs together; `what` is a sentence without its full stop. `own_rules_only` is
     for what a flow that contains it tells of anyway. `watched` names who looks at it again and again: it is not
-    counted anew each time. `of_failure` is for what an execution that failed tells of already.
+    counted anew each time. `of_failure` is for what an execution that failed tells of already. `look` is
+    the command that shows more, where it is not that of the execution or of the kind.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Occurrence:
     error: Mapping[str, Any] = field(default_factory=dict)
     own_rules_only: bool = False
     of_failure: bool = False
+    look: str = ""
 
 
 def of_execution(row: Mapping[str, Any], state: str, run: int, at: float) -> Occurrence:

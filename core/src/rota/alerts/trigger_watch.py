@@ -41,14 +41,16 @@ def _late(row: dict[str, Any]) -> Occurrence:
     name = f"{row['namespace']}/{row['flow']}"
     what = f"schedule `{row['trigger']}` of {name} did not start"
     error = {"message": row["last_error"]} if row["last_error"] else {}
-    return _occurrence("schedule", f"{name} {row['trigger']} late", what, row, row["next_at"], error)
+    look = f"rota triggers show {name} {row['trigger']}"
+    return _occurrence("schedule", f"{name} {row['trigger']} late", what, row, row["next_at"], error=error, look=look)
 
 
 def _failing(row: dict[str, Any]) -> Occurrence:
     name = f"{row['namespace']}/{row['flow']}"
     what = f"trigger `{row['trigger']}` of {name} keeps failing"
     error = {"message": first_line(row["last_error"] or "")}
-    return _occurrence("trigger", f"{name} {row['trigger']}", what, row, row["updated_at"], error)
+    look = f"rota triggers show {name} {row['trigger']}"
+    return _occurrence("trigger", f"{name} {row['trigger']}", what, row, row["updated_at"], error=error, look=look)
 
 
 def _untaken(rows: list[dict[str, Any]]) -> Iterator[Occurrence]:
@@ -59,7 +61,7 @@ def _untaken(rows: list[dict[str, Any]]) -> Iterator[Occurrence]:
         if name not in seen:
             seen.add(name)
             what = f"{name} was to start, and no server takes it"
-            yield _occurrence("schedule", f"{name} untaken", what, row, row["created_at"], {}, row["id"])
+            yield _occurrence("schedule", f"{name} untaken", what, row, row["created_at"], execution_id=row["id"])
 
 
 def _occurrence(
@@ -68,8 +70,7 @@ def _occurrence(
     what: str,
     row: dict[str, Any],
     at: float,
-    error: dict[str, Any],
-    execution_id: str | None = None,
+    **more: Any,
 ) -> Occurrence:
     return Occurrence(
         kind,
@@ -80,8 +81,7 @@ def _occurrence(
         watched=TriggerWatch.__name__,
         namespace=row["namespace"],
         flow=row["flow"],
-        execution_id=execution_id,
         revision_id=row["revision_id"],
         labels=row.get("labels") or {},
-        error=error,
+        **more,
     )

@@ -140,7 +140,9 @@ def _cause(incident: Incident, targets: Targets | None) -> Iterator[str]:
 
 
 def _commands(incident: Incident) -> Iterator[str]:
-    if incident.execution_id:
+    if look := incident.details.get("look"):
+        yield f"look: {look}"
+    elif incident.execution_id:
         yield f"look: rota executions show {incident.execution_id}"
         if incident.state in _RESTARTABLE and incident.pending != "closed" and incident.closed_at is None:
             yield f"restart: rota executions restart {incident.execution_id}"

@@ -1,0 +1,85 @@
+"""A server that is killed in the middle of sending: the next one sends the same message, under the same id."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.core.cli.calls import Rota
+from tests.core.cli.conftest import rota
+from tests.core.server.test_alerts import until
+
+__all__ = ["rota"]
+
+
+@dataclass
+class Receiver:
+    """What came in; nothing is answered before `answers` is set."""
+
+    port: int = 0
+    got: list[tuple[str, str]] = field(default_factory=list)
+    answers: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    received = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            received.got.append((self.headers["Idempotency-Key"], body["title"]))
+            received.answers.wait(60)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        received.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield received
+        received.answers.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_what_was_being_sent_when_the_server_was_killed_is_sent_again(
+    rota: Rota, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    url = f"http://127.0.0.1:{receiver.port}/hook"
+    rota.write(
+        "rota.yaml",
+        "home: .rota\ndurability: process\nlease: 1s\n"
+        f"sinks: [{{id: chat, type: webhook, url: '{url}', timeout_seconds: 60}}]\n"
+        "alerts: [{id: ops, to: [chat], about: [execution], group: 0s}]\n",
+    )
+    rota.write("bad.yaml", "id: bad\nnamespace: team\ntasks: [{id: a, type: fail, message: on purpose}]\n")
+    rota.ok("flows", "deploy", "bad.yaml")
+    with rota.begin("serve") as first:
+        started = threading.Thread(target=rota.program, args=("run", "team/bad", "--quiet"))
+        started.start()
+        until(lambda: len(receiver.got) == 1)
+        first.kill()
+        first.wait(30)
+        started.join(60)
+    assert states(rota) == ["queued"]
+    receiver.answers.set()
+    with rota.begin("serve"):
+        until(lambda: states(rota) == ["sent"])
+    assert [title for _, title in receiver.got] == ["team/bad failed"] * 2
+    assert len({one for one, _ in receiver.got}) == 1
+
+
+def states(rota: Rota) -> list[str]:
+    (alert,) = rota.ok("alerts", "list", "--json").json["alerts"]
+    return [one["state"] for one in alert["deliveries"]]
