@@ -19,6 +19,7 @@ from tests.lab.server import ROOT
 from tests.lab.sshfault import Fault
 
 _EXAMPLES = ("examples/bank/*/flow.yaml", "examples/fleet-check/flow.yaml")
+_SUBFLOWS = "examples/bank/vault-subflows"
 
 
 class _Stop(BaseException):
@@ -107,6 +108,12 @@ def _show(running: Bank, folder: Path, seconds: float) -> None:
     print("\nrun a flow, in another terminal:")
     for example in _examples():
         print(f"  ROTA_SETTINGS={path} .venv/bin/rota run {example}")
+    print(f"  ROTA_SETTINGS={path} .venv/bin/rota flows deploy {_SUBFLOWS}    # which other flows call")
+    print(
+        "\nrun a server, which starts flows in time and tells of what failed by mail (docs/bank has a page for each flow):"
+    )
+    print(f"  ROTA_SETTINGS={path} .venv/bin/rota flows deploy {_EXAMPLES[0]}")
+    print(f"  ROTA_SETTINGS={path} .venv/bin/rota serve")
     print("\nCtrl-C closes the bank.", flush=True)
 
 

@@ -75,11 +75,8 @@ def _write_secrets(bank: Bank, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     known = bank.s3.identities["backup"]
     fields = {
-        "ssh/fleet": {
-            "user": bank.fleet.user,
-            "private_key": bank.fleet.key.private.read_text(),
-            "password": bank.fleet.password,
-        },
+        # Without the user's name, which is no secret: it would be `***` in every log.
+        "ssh/fleet": {"private_key": bank.fleet.key.private.read_text(), "password": bank.fleet.password},
         "mongodb/admin": {"username": bank.mongodb.user, "password": bank.mongodb.password},
         "s3/backup": {"access_key": known.access_key, "secret_key": known.secret_key},
         "inventory": {"url": bank.inventory.url, "token": bank.inventory.token},
