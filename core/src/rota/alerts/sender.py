@@ -59,7 +59,7 @@ class Sender:
     def cancel(self) -> None:
         """Ask the sink to give up."""
         if self._ctx is not None:
-            self._ctx.cancelled.set()
+            self._ctx.stop()
 
     def _send(self, delivery: Mapping[str, Any]) -> None:
         error = ""
