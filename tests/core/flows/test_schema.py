@@ -93,6 +93,9 @@ def test_a_mistake_gives_one_error(schema: dict[str, Any], task: str, expected: 
         ("triggers: [{id: a, type: schedule, corn: x}]", "'corn' was unexpected"),
         ("triggers: [{id: a, type: objectstore.arrived}]", "'bucket' is a required property"),
         ("defaults: {ssh.command: {hots: x}}", "'hots' was unexpected"),
+        ("alerts: [{id: ops, to: [chat], stats: [failed]}]", "'stats' was unexpected"),
+        ("alerts: [{id: ops, to: [chat], states: [lost]}]", "alerts.0.states.0: 'lost' is not one of"),
+        ("alerts: [{id: ops}]", "'to' is a required property"),
         ("naem: x", "'naem' was unexpected"),
     ],
 )

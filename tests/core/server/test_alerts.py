@@ -136,6 +136,23 @@ def _holder(app: Application) -> str | None:
         return roles.holder(conn, "alerts")
 
 
+def test_another_server_goes_on_where_the_first_one_was(app: Application) -> None:
+    app.flows.deploy(parse_flow(FLOW))
+    with Application(app.settings, app.plugins) as other:
+        with telling(other):
+            until(lambda: _holder(app) == other.conductor().id)
+            with telling(app):
+                run(app)
+                until(lambda: len(got(app)) == 1)
+                assert _holder(app) == other.conductor().id
+        other.close(0)
+        with telling(app):
+            run(app, broken=False)
+            until(lambda: len(got(app)) == 2)
+            assert _holder(app) == app.conductor().id
+    assert [alert.title for alert in got(app)] == ["bank/backup failed", "bank/backup is well again"]
+
+
 def test_what_the_facade_says_is_wrong_is_told_until_it_is_cleared(app: Application) -> None:
     with telling(app):
         app.alerts.raise_("server", "clock", "the clock of `a` is off\nby 5 minutes")

@@ -1,4 +1,4 @@
-"""A `Context` for what runs outside of executions: a sink, a poll. It has a log, secrets, a way to be ended, no more."""
+"""A `Context` for what runs outside of executions: a sink, a poll. It has a log, secrets, and a way to be ended."""
 
 from __future__ import annotations
 
