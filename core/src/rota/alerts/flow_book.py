@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rota.alerts")
 KEPT = 1024
-_WORDS = ("alerts", "sla")
+_WORDS = re.compile(r"\b(alerts|sla)\b")
 
 
 class FlowBook:
@@ -37,7 +38,7 @@ class FlowBook:
 
     def _read(self, conn: Connection, revision_id: int) -> Flow | None:
         row = flows.revision(conn, revision_id)
-        if row is None or not any(word in row["source"] for word in _WORDS):
+        if row is None or _WORDS.search(row["source"]) is None:
             return None
         from rota.flows.loader import parse_flow
 

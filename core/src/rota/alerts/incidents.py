@@ -71,6 +71,7 @@ class Incidents:
     _all: dict[str, Incident] = field(default_factory=dict)
     _open: dict[Key, dict[str, Incident]] = field(default_factory=dict)
     _pending: dict[str, Incident] = field(default_factory=dict)
+    _momentary: dict[str, Incident] = field(default_factory=dict)
     _windows: dict[str, _Window] = field(default_factory=dict)
 
     @classmethod
@@ -167,8 +168,7 @@ class Incidents:
 
     def expire(self, now: float) -> None:
         """End what happened once and has not again for a while."""
-        momentary = [one for ones in self._open.values() for one in ones.values() if one.details.get("momentary")]
-        for incident in momentary:
+        for incident in list(self._momentary.values()):
             if incident.last_at + COOL <= now and incident.pending is None:
                 self.close(incident, now, silently=True)
 
@@ -236,10 +236,13 @@ class Incidents:
         self._all[incident.id] = incident
         if incident.closed_at is None:
             self._open.setdefault((incident.kind, incident.key), {})[incident.rule] = incident
+            if incident.details.get("momentary"):
+                self._momentary[incident.id] = incident
         if incident.pending is not None:
             self._pending[incident.id] = incident
 
     def _remove_open(self, incident: Incident) -> None:
+        self._momentary.pop(incident.id, None)
         ones = self._open.get((incident.kind, incident.key), {})
         if ones.get(incident.rule) is incident:
             del ones[incident.rule]
