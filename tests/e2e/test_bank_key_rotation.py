@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,8 +16,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from tests.e2e.flowruns import FLOWS, FlowRuns
+from tests.e2e.flowruns import FLOWS, FlowRuns, flow_runs
 from tests.lab import vaultseed
+from tests.lab.bank import bank
 
 pytestmark = pytest.mark.xdist_group("bank")
 
@@ -204,3 +206,21 @@ def test_a_server_that_is_killed_between_set_and_proof_locks_nobody_out(runs: Fl
     assert runs.states(execution)["rotate[db-07]/set"] != "success"
     assert reached(runs, name, old, version) == "set"
     completed(runs, execution, name, old)
+
+
+@pytest.mark.parametrize("boundary", ["staged", "set", "promoted"])
+def test_databases_that_are_killed_lock_nobody_out_and_a_restart_completes_it(tmp_path: Path, boundary: str) -> None:
+    with bank(2, durable=True) as running, flow_runs(running, tmp_path) as runs:
+        name = "db-01"
+        old, version = current(runs, name)
+        order = [*STEPS]
+        execution = runs.app.executions.run_file(runs.flow("key-rotation"), {})
+        runs.wait_for(lambda: order.index(reached(runs, name, old, version)) >= order.index(boundary))
+        running.mongodb.kill()
+        running.mongodb.restart()
+        known = [current(runs, name)[0], *staged(runs, name).values()]
+        assert any(logs_in(runs, name, password) for password in known)
+        if runs.ended(execution, 120).state != "success":
+            again = runs.restart(execution, patience=120)
+            assert (again.state, again.problem) == ("success", "")
+        assert is_whole(runs, name, old)

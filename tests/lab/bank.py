@@ -60,8 +60,11 @@ class Bank:
 
 
 @contextmanager
-def bank(clusters: int = 57) -> Iterator[Bank]:
-    """Start a bank with that many clusters, full of data, and stop it. Raises `ServerFailed`."""
+def bank(clusters: int = 57, *, durable: bool = False) -> Iterator[Bank]:
+    """Start a bank with that many clusters, full of data, and stop it; `durable` is for MongoDBs that are killed.
+
+    Raises `ServerFailed`.
+    """
     names = [f"db-{number:02}" for number in range(1, clusters + 1)]
     with ExitStack() as servers, ThreadPoolExecutor(8, "lab") as pool:
 
@@ -72,7 +75,7 @@ def bank(clusters: int = 57) -> Iterator[Bank]:
 
         wait_for_postgres = started(Postgres.start)
         wait_for_s3 = started(lambda: S3.start(IDENTITIES))
-        wait_for_mongodb = started(lambda: MongoDB.start(clusters + 1))
+        wait_for_mongodb = started(lambda: MongoDB.start(clusters + 1, durable=durable))
         wait_for_vault = started(Vault.start)
         wait_for_smtp = started(Smtp.start)
         wait_for_git = started(GitHttp.start)

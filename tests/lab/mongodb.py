@@ -30,11 +30,14 @@ class MongoDB(PythonServer):
         super().__init__(__name__, config)
 
     @classmethod
-    def start(cls, count: int = 1, *, tls: ServerTls | None = None) -> Self:
-        """Start `count` servers, with TLS when given. Raises `ServerFailed`."""
+    def start(cls, count: int = 1, *, tls: ServerTls | None = None, durable: bool = False) -> Self:
+        """Start `count` servers, with TLS when given. Raises `ServerFailed`.
+
+        What a `durable` one has acknowledged survives `kill`; else users do not, whatever the write concern.
+        """
         files = tls.files if tls else {}
         account = {"user": "admin", "password": secrets.token_urlsafe(16)}
-        return cls({"tls": files, "ports": [None] * count, **account})
+        return cls({"tls": files, "ports": [None] * count, "durable": durable, **account})
 
     def uri(self, index: int = 0) -> str:
         """The connection string of a server, with the login of its administrator."""
@@ -57,7 +60,7 @@ class _Servers:
     """The servers inside the process."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
-        self._folder, self._tls = folder, config["tls"]
+        self._folder, self._tls, self._durable = folder, config["tls"], config["durable"]
         self._administrator = _administrator(config["user"], config["password"])
         self._running: dict[int, Any] = {}
         self._ports: list[int | None] = list(config["ports"])
@@ -90,6 +93,7 @@ class _Servers:
             require_auth=True,
             # A most, not a least. With 8M, hundreds of small documents in one batch could block the server for good.
             cache_size="64M",
+            sync_on_commit=self._durable,
             tls_cert_file=self._tls.get("cert"),
             tls_key_file=self._tls.get("key"),
             tls_ca_file=self._tls.get("client_ca"),

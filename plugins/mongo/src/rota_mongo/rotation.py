@@ -120,7 +120,7 @@ class RotatePassword(MongoTask):
                 raise
             warn_of_plain_text(self, client, ctx)
             client[database].command(
-                {"updateUser": name, **fields, "writeConcern": {"w": "majority", "wtimeout": 60_000}}
+                {"updateUser": name, **fields, "writeConcern": {"w": "majority", "j": True, "wtimeout": 60_000}}
             )
         ctx.log.info(f"the password of `{name}` is set")
         return True
