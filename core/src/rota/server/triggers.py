@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rota.flows.triggers import AnyTrigger
     from rota.server.application import Application
     from rota.server.backfills import Backfills
+    from rota.server.triggers_part import TriggersPart
+    from rota.triggers.webhook import Answer, Call
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -142,6 +144,18 @@ class Triggers:
             self._app.store.notify(conn, "executions")
         return str(execution["id"])
 
+    # --- webhooks
+
+    def receive(self, namespace: str, flow: str, trigger: str, call: Call) -> Answer:
+        """Take a call for a webhook trigger, and return what to answer: 202 with the execution that it started.
+
+        200 is for a call that was taken before or that `when` says no to, 4xx for what is refused, 503 for what may
+        work later. It never raises for what a caller sent.
+        """
+        from rota.server.webhooks import receive
+
+        return receive(self._app, namespace, flow, trigger, call)
+
     # --- backfills
 
     @cached_property
@@ -155,6 +169,8 @@ class Triggers:
 
     def part(self, wake: threading.Event) -> TriggersPart:
         """Return the part of a server that evaluates triggers; `wake` is set when there is something to see."""
+        from rota.server.triggers_part import TriggersPart
+
         return TriggersPart(self._app, wake)
 
     # --- inside
@@ -172,40 +188,6 @@ class Triggers:
 
     def _flow(self, row: Row) -> Flow:
         return FlowShelf(self._app.store).flow(row["revision_id"])
-
-
-class TriggersPart:
-    """Evaluates triggers while this server has the role."""
-
-    name = "triggers"
-
-    def __init__(self, app: Application, wake: threading.Event) -> None:
-        from rota.flows.templates import use_filters
-        from rota.server.roles import Role
-        from rota.triggers.backfilling import Backfilling
-        from rota.triggers.evaluator import ROLE, Around, Evaluator, Kind, OnlyByEvent
-        from rota.triggers.schedules import Schedules
-
-        use_filters(app.plugins.filters)
-        conductor = app.conductor(server=True)
-        shelf = FlowShelf(app.store)
-        around = Around(
-            app.store,
-            conductor.submit,
-            Role(conductor, ROLE).holds,
-            firing_of(app),
-            shelf,
-            conductor.look_for_work,
-        )
-        by_event = OnlyByEvent()
-        schedules = Schedules(app.settings.timezone)
-        kinds: dict[str, Kind] = {"schedule": schedules, "flow": by_event, "webhook": by_event}
-        sources = [Backfilling(app.store, shelf, app.settings.timezone)]
-        self._evaluator = Evaluator(around, kinds, by_event, sources, wake)
-
-    def run(self, stop: threading.Event) -> None:
-        """Evaluate until `stop` is set. Raises what keeps it from going on; run again, it goes on."""
-        self._evaluator.run(stop)
 
 
 def _shown(row: Row) -> Row:

@@ -17,6 +17,7 @@ _DEFAULTS: dict[str, Any] = {"enabled": True, "type": "", "fingerprint": "", "fa
     ("anchor_at", "high_water_at", "state", "next_at", "last_at", "execution_id", "last_error")
 )
 _SAVE = Bulk(triggers, update=[column.name for column in _t if column.name not in _KEY])
+_NO_SOURCE = frozenset(("schedule", "flow", "webhook"))
 STANDING = ("high_water_at", "next_at", "last_at", "execution_id", "failures", "last_error", "updated_at")
 """The columns that evaluating a trigger changes, its `state` apart."""
 _MOVE = BulkUpdate(triggers, key=_KEY, values=STANDING)
@@ -28,6 +29,12 @@ _DUE = (
     _REVISION.where(_t.next_at <= sa.bindparam("at"), _t.enabled.is_(True), flows.c.deleted_at.is_(None))
     .order_by(_t.next_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_VERSION = sa.select(
+    sa.select(sa.func.max(flows.c.updated_at)).scalar_subquery(),
+    sa.select(sa.func.max(flows.c.deleted_at)).scalar_subquery(),
+    sa.select(sa.func.count()).where(_t.type == "flow", _t.enabled.is_(True)).scalar_subquery(),
+    sa.select(sa.func.max(_t.anchor_at)).where(_t.type == "flow").scalar_subquery(),
 )
 _NEXT = sa.select(sa.func.min(_t.next_at)).where(_t.enabled.is_(True))
 
@@ -64,7 +71,7 @@ def sync(conn: sa.Connection, namespace: str, flow: str, wanted: Sequence[Defini
     """Make the triggers on record those of a flow, in the transaction that deploys or deletes it.
 
     One whose definition is what it was keeps its place and memory. A new or changed one counts from now: its mark is
-    moved, so that nothing before this is missed; a changed one of the same type keeps its memory, which is where it
+    moved, so that nothing before this is missed; a changed one of a plugin's type keeps its memory, which is where it
     stands in its source.
     """
     there = {row["trigger"]: row for row in of_flow(conn, namespace, flow)}
@@ -73,7 +80,9 @@ def sync(conn: sa.Connection, namespace: str, flow: str, wanted: Sequence[Defini
         row = there.pop(one.trigger, None)
         if row is not None and row["fingerprint"] == one.fingerprint:
             continue
-        kept = {} if row is None or row["type"] != one.type else {"enabled": row["enabled"], "state": row["state"]}
+        kept = {} if row is None else {"enabled": row["enabled"]}
+        if row is not None and row["type"] == one.type and one.type not in _NO_SOURCE:
+            kept["state"] = row["state"]
         rows.append(
             {**_DEFAULTS, "namespace": namespace, "flow": flow, "trigger": one.trigger, "type": one.type}
             | {"fingerprint": one.fingerprint, "anchor_at": at, "high_water_at": at, "updated_at": at}
@@ -112,6 +121,22 @@ def of_type(conn: sa.Connection, type_name: str) -> list[dict[str, Any]]:
     """Return the enabled triggers of a type, with the `revision_id` of their flows."""
     statement = _REVISION.where(_t.type == type_name, _t.enabled.is_(True), _t.next_at.is_not(None))
     return [row._asdict() for row in conn.execute(statement.where(flows.c.deleted_at.is_(None)))]
+
+
+def version(conn: sa.Connection) -> tuple[Any, ...]:
+    """Return what is another whenever a trigger is deployed, removed, switched on or off."""
+    return tuple(conn.execute(_VERSION).one())
+
+
+def revision_of(conn: sa.Connection, namespace: str, flow: str, trigger: str) -> int | None:
+    """Return the newest revision of a flow that has a trigger, None where there is no such trigger."""
+    statement = (
+        sa.select(flows.c.revision_id)
+        .join(triggers, sa.and_(flows.c.namespace == _t.namespace, flows.c.id == _t.flow))
+        .where(_t.namespace == namespace, _t.flow == flow, _t.trigger == trigger, flows.c.deleted_at.is_(None))
+    )
+    found: int | None = conn.execute(statement).scalar()
+    return found
 
 
 def due(conn: sa.Connection, at: float, limit: int = 2000) -> list[dict[str, Any]]:
@@ -161,6 +186,13 @@ def fire_all(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
         firing = sa.tuple_(_f.namespace, _f.flow, _f.trigger, _f.kind, _f.key)
         found |= set(conn.scalars(sa.select(_f.execution_id).where(firing.in_(keys))))
     return found & {row["execution_id"] for row in rows}
+
+
+def execution_of(conn: sa.Connection, row: dict[str, Any], kind: str, key: str) -> str | None:
+    """Return the execution that a firing of a trigger made, None where there was none."""
+    where = [_f[name] == row[name] for name in _KEY]
+    found: str | None = conn.execute(sa.select(_f.execution_id).where(*where, _f.kind == kind, _f.key == key)).scalar()
+    return found
 
 
 def fired_keys(conn: sa.Connection, namespace: str, flow: str, trigger: str, keys: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from rota.flows.triggers import CRON_NAMES, ScheduleTrigger
@@ -40,16 +40,71 @@ def dates_of(schedule: ScheduleTrigger, timezone: str, anchor: float) -> After:
 
 
 def _cron(expression: str, zone: ZoneInfo) -> After:
-    from cronsim import CronSim
+    fixed = not any(field.startswith("*") for field in expression.split()[-5:-3])
 
     def after(at: float) -> Iterator[float]:
-        # Fractions of a second are cut off first: a date that has just passed would be given again.
-        for date in CronSim(expression, datetime.fromtimestamp(math.floor(at), zone)):
-            moment = date.timestamp()
-            if moment > at:
-                yield moment
+        last = at
+        waiting: list[float] = []
+        for local in _local_dates(expression, datetime.fromtimestamp(math.floor(at), zone)):
+            moments = _moments(local, zone, fixed=fixed)
+            # The second pass of an hour that comes twice lies behind the whole of its first.
+            waiting = sorted([*waiting, *moments])
+            while waiting and waiting[0] <= _first_pass(local, zone):
+                moment = waiting.pop(0)
+                if moment > last:
+                    yield moment
+                    last = moment
 
     return after
+
+
+def _local_dates(expression: str, start: datetime) -> Iterator[datetime]:
+    """Yield the times on the wall clock that an expression names, without a timezone.
+
+    CronSim's own handling of timezones is left out: it misses dates where a change is not a whole hour (Lord Howe).
+    """
+    from cronsim import CronSim
+
+    wall = start.replace(tzinfo=None, fold=0)
+    twice = _offset(wall, start.tzinfo, fold=0) - _offset(wall, start.tzinfo, fold=1)
+    if start.fold == 0 and twice > timedelta(0):
+        wall -= twice  # what came before in this hour comes again
+    for date in CronSim(expression, wall.replace(tzinfo=UTC)):
+        yield date.replace(tzinfo=None)
+
+
+def _moments(local: datetime, zone: ZoneInfo, *, fixed: bool) -> list[float]:
+    """Return when a wall clock shows a time: never where it is skipped, twice where it is repeated.
+
+    With `fixed` it is the moment of the change where it is skipped, and the first time where it is repeated.
+    """
+    before, later = _offset(local, zone, fold=0), _offset(local, zone, fold=1)
+    first = _first_pass(local, zone)
+    if before == later:
+        return [first]
+    if before > later:
+        return [first] if fixed else [first, first + (before - later).total_seconds()]
+    return [_change(first - (later - before).total_seconds(), first, zone)] if fixed else []
+
+
+def _first_pass(local: datetime, zone: ZoneInfo) -> float:
+    return local.replace(tzinfo=zone, fold=0).timestamp()
+
+
+def _offset(local: datetime, zone: tzinfo | None, *, fold: int) -> timedelta:
+    return local.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0)
+
+
+def _change(low: float, high: float, zone: ZoneInfo) -> float:
+    """Return the second in (low, high] at which the clocks change."""
+    old = datetime.fromtimestamp(low, zone).utcoffset()
+    while high - low > 1:
+        middle = (low + high) // 2
+        if datetime.fromtimestamp(middle, zone).utcoffset() == old:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def _every(seconds: float, anchor: float) -> After:

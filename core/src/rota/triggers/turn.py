@@ -55,17 +55,22 @@ class Turn:
         """Note where a trigger stands from now on: some of the columns `STANDING`."""
         standing = self._standing.setdefault(key_of(row), {name: row[name] for name in (*_NAMES, *STANDING)})
         standing.update(changes, updated_at=self.now)
+        row.update(changes)  # whoever keeps the row sees it, and drops it if the turn is not written
 
     def failed(self, row: Row, message: str) -> None:
         """Note that a trigger failed."""
-        standing = self._standing.get(key_of(row), row)
-        self.move(row, failures=standing["failures"] + 1, last_error=message)
+        self.move(row, failures=row["failures"] + 1, last_error=message)
         logger.warning("trigger `%s` of %s/%s: %s", row["trigger"], row["namespace"], row["flow"], message)
 
     def worked(self, row: Row) -> None:
         """Note that a trigger worked."""
         if row["failures"] or row["last_error"]:
             self.move(row, failures=0, last_error=None)
+
+    def drop(self, made: Sequence[Made]) -> None:
+        """Write nothing of what was made: its trigger is another by now."""
+        gone = set(map(id, made))
+        self.made = [one for one in self.made if id(one) not in gone]
 
     def __bool__(self) -> bool:
         return bool(self._standing or self.made or self.writes)

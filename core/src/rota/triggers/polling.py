@@ -1,0 +1,173 @@
+"""Polling triggers: each poll on a thread of its own, its events and its memory on record together.
+
+A poll that does not come back is reported, and holds one of the places that polls have until it does; the others go on.
+What was taken but not yet acknowledged to the source is part of the memory: after a crash it is acknowledged first.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from rota.extensions import Event, Trigger
+from rota.flows.models import Flow
+from rota.flows.triggers import AnyTrigger, PluginTrigger
+from rota.store import triggers
+from rota.triggers.context import Means, TriggerContext
+from rota.triggers.firing import Row, Start
+from rota.triggers.poll import Poll, names_of, run_poll
+from rota.triggers.turn import Key, Turn, key_of
+
+logger = logging.getLogger("rota.triggers")
+KIND = "event"
+PLACES = 32
+"""So many polls run at a time."""
+HANGS = 120.0
+"""Seconds after which a poll that has not come back is reported, or its interval where that is longer."""
+SLOWEST = 3600.0
+"""Seconds between two polls at the most, however often they fail."""
+_STATE, _OWED = "state", "unacknowledged"
+
+
+class Polling:
+    """Starts the polls that are due, and takes in what they bring."""
+
+    def __init__(
+        self,
+        trigger_type: Callable[[str], type[Trigger]],
+        means: Callable[[str], Means],
+        variables: Callable[[str], Mapping[str, Any]],
+        wake: Callable[[], object],
+    ) -> None:
+        """`means` and `variables` are by namespace; `wake` has the evaluator do a turn."""
+        self._trigger_type = trigger_type
+        self._means = means
+        self._variables = variables
+        self._wake = wake
+        self._running: dict[Key, Poll] = {}
+        self._ended: SimpleQueue[Poll] = SimpleQueue()
+
+    # --- the kind: a trigger is due
+
+    def look(self, turn: Turn, row: Row, flow: Flow, trigger: AnyTrigger) -> None:
+        """Start a poll, unless the last one is still under way."""
+        assert isinstance(trigger, PluginTrigger)
+        interval = max(1.0, trigger.interval.total_seconds())
+        turn.move(row, next_at=turn.now + interval)
+        running = self._running.get(key_of(row))
+        if running is not None:
+            self._report(turn, row, running, max(HANGS, interval))
+            return
+        if len(self._running) >= PLACES:
+            hanging = sum(poll.hangs for poll in self._running.values())
+            turn.move(row, next_at=turn.now + 1.0)
+            if hanging == PLACES:
+                turn.failed(row, f"all {PLACES} places for polls are held by polls that do not come back")
+            return
+        cls = self._trigger_type(row["type"])  # a plugin that is missing is this trigger's failure
+        self._start(turn, row, flow, trigger, cls)
+
+    def _start(self, turn: Turn, row: Row, flow: Flow, trigger: PluginTrigger, cls: type[Trigger]) -> None:
+        means = self._means(row["namespace"])
+        memory = row["state"] or {}
+        ctx = TriggerContext(row["namespace"], row["flow"], row["trigger"], memory.get(_STATE) or {}, means)
+        poll = Poll(dict(row), flow, trigger, ctx, turn.now)
+        self._running[key_of(row)] = poll
+        names = names_of(poll, self._variables(row["namespace"]), partial(_secret, ctx))
+        owed = [_event(one) for one in memory.get(_OWED) or ()]
+        turn.after.append(lambda: self._run(poll, cls, names, means, owed))
+
+    def _run(self, poll: Poll, cls: type[Trigger], names: dict[str, Any], means: Means, owed: list[Event]) -> None:
+        def work() -> None:
+            run_poll(poll, cls, names, means.masker)
+            if owed and poll.instance is not None and not poll.error:
+                _acknowledge(poll, owed)
+            self._ended.put(poll)
+            self._wake()
+
+        name = f"rota-poll-{poll.ctx.task_run_id}"
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+    def _report(self, turn: Turn, row: Row, poll: Poll, patience: float) -> None:
+        taken = turn.now - poll.started_at
+        if taken > patience:
+            poll.hangs = True
+            poll.ctx.stop()
+            turn.failed(row, f"a poll has not come back for {taken:.0f} s; nothing is polled until it does")
+
+    # --- the source: polls have ended
+
+    def take(self, turn: Turn) -> float | None:
+        """Take in what polls have brought."""
+        while True:
+            try:
+                poll = self._ended.get_nowait()
+            except Empty:
+                return None
+            if self._running.get(key_of(poll.row)) is poll:
+                del self._running[key_of(poll.row)]
+            if not poll.ctx.cancelled.is_set():  # else it was given up: its place is free, and nothing of it counts
+                self._take(turn, poll)
+
+    def _take(self, turn: Turn, poll: Poll) -> None:
+        row = poll.row
+        if poll.error:
+            turn.failed(row, poll.error)
+            interval = poll.trigger.interval.total_seconds()
+            turn.move(row, next_at=turn.now + min(max(SLOWEST, interval), interval * 2 ** min(row["failures"], 10)))
+            return
+        starts = [
+            Start(row, KIND, event.key, turn.now if event.date is None else event.date.timestamp(), event.data)
+            for event in poll.events
+        ]
+        made = turn.start(starts, poll.flow, poll.trigger)
+        if any(one.error for one in made):
+            turn.move(row, next_at=turn.now + poll.trigger.interval.total_seconds())
+        if not made:
+            turn.worked(row)
+        acknowledges = poll.instance is not None and type(poll.instance).ack is not Trigger.ack
+        owed = poll.events if acknowledges else []
+        memory = {_STATE: poll.state, **({_OWED: [_record(one) for one in owed]} if owed else {})}
+        if memory != (row["state"] or {_STATE: {}}):
+            turn.writes.append(partial(_remember, turn=turn, row=row, memory=memory, made=made))
+        if owed:
+            turn.after.append(lambda: threading.Thread(target=_acknowledge, args=(poll, owed), daemon=True).start())
+
+    def forget(self) -> None:
+        """Drop the polls under way: what they bring would not be this server's to take, or was not written."""
+        for poll in self._running.values():
+            poll.ctx.stop()
+        # Those that hang keep their places; the others end by themselves, and find that they were given up.
+        self._running = {key: poll for key, poll in self._running.items() if poll.hangs}
+
+
+def _remember(conn: Any, *, turn: Turn, row: Row, memory: dict[str, Any], made: list[Any]) -> None:
+    """Write a trigger's memory; where it was switched off or defined anew meanwhile, nothing of the poll counts."""
+    if not triggers.remember(conn, row, memory):
+        turn.drop(made)
+
+
+def _acknowledge(poll: Poll, events: list[Event]) -> None:
+    assert poll.instance is not None
+    try:
+        poll.instance.ack(events)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        poll.ctx.log.warning(f"what was taken cannot be acknowledged: {type(error).__name__}: {error}")
+
+
+def _record(event: Event) -> list[Any]:
+    return [event.key, dict(event.data), None if event.date is None else event.date.astimezone(UTC).isoformat()]
+
+
+def _event(record: list[Any]) -> Event:
+    key, data, date = record
+    return Event(key, data, None if date is None else datetime.fromisoformat(date))
+
+
+def _secret(ctx: TriggerContext, name: str, **_: Any) -> Any:
+    return ctx.secret(name)  # each poll asks anew: there is nothing that could be stale
