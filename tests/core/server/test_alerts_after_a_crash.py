@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rota.store import conductors, open_store
 from tests.core.cli.calls import Rota
 from tests.core.cli.conftest import rota
 from tests.core.server.test_alerts import until
@@ -83,3 +84,52 @@ def test_what_was_being_sent_when_the_server_was_killed_is_sent_again(
 def states(rota: Rota) -> list[str]:
     (alert,) = rota.ok("alerts", "list", "--json").json["alerts"]
     return [one["state"] for one in alert["deliveries"]]
+
+
+def test_of_two_servers_the_one_that_is_left_tells_that_the_other_died_and_goes_on(
+    rota: Rota, receiver: Receiver, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROTA_STORE", postgres_url)
+    receiver.answers.set()
+    rota.write(
+        "rota.yaml",
+        "home: .rota\ndurability: process\nlease: 1s\n"
+        f"sinks: [{{id: chat, type: webhook, url: 'http://127.0.0.1:{receiver.port}/hook'}}]\n"
+        "alerts: [{id: ops, to: [chat], group: 0s}]\n",
+    )
+    rota.write("bad.yaml", "id: bad\nnamespace: team\ntasks: [{id: a, type: fail, message: on purpose}]\n")
+    rota.ok("migrate")
+    rota.ok("flows", "deploy", "bad.yaml")
+    with rota.begin("serve") as first:
+        rota.program("run", "team/bad", "--quiet")
+        until(lambda: titles(receiver) == ["team/bad failed"])
+        with rota.begin("serve"):
+            until(lambda: serving(postgres_url) == 2)
+            first.kill()
+            until(lambda: len(receiver.got) == 2)
+            rota.program("run", "team/bad", "--quiet")
+            until(lambda: count_of(rota, "team/bad failed") == 2)
+    died = titles(receiver)[1]
+    assert died.startswith("a server on `")
+    assert died.endswith("lost its lease")
+    assert len(receiver.got) == 2
+
+
+def titles(receiver: Receiver) -> list[str]:
+    return [title for _, title in receiver.got]
+
+
+def count_of(rota: Rota, title: str) -> int:
+    alerts = rota.ok("alerts", "list", "--json").json["alerts"]
+    return next((int(one["count"]) for one in alerts if one["title"] == title), 0)
+
+
+def serving(url: str) -> int:
+    store = open_store(url)
+    try:
+        with store.read() as conn:
+            return sum(row["state"] == "serving" for row in conductors.every(conn))
+    finally:
+        store.close()
