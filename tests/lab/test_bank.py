@@ -73,6 +73,7 @@ def test_rota_takes_the_settings(opened: subprocess.Popen[str], place: Path) -> 
     assert loaded.home == place / "home"
     assert loaded.namespaces["bank"].variables["bucket"] == "backups"
     assert [backend.id for backend in loaded.secrets] == ["lab"]
+    assert [(rule.id, rule.to) for rule in loaded.alerts] == [("bank", [sink.id for sink in loaded.sinks])]
 
 
 def test_the_inventory_lists_every_cluster(opened: subprocess.Popen[str], place: Path) -> None:
