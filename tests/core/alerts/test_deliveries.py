@@ -197,6 +197,27 @@ def test_a_crash_between_sending_and_committing_sends_it_again_with_the_same_id(
     assert len(set(ids)) == 1
 
 
+def test_an_evaluator_that_is_stopped_writes_down_what_was_on_its_way(office: Open) -> None:
+    desk = office(BOTH)
+    stop, begun = threading.Event(), threading.Event()
+
+    def slow(alert: Alert, ctx: Context) -> None:
+        begun.set()
+        assert stop.wait(30)
+
+    desk.behave("chat", slow)
+    desk.ends()
+    thread = threading.Thread(target=desk.evaluator.run, args=(stop,))
+    thread.start()
+    assert begun.wait(30)
+    stop.set()
+    thread.join(30)
+    assert (states(desk), len(desk.got())) == (["sent"], 1)
+    desk.evaluator = desk.another()
+    desk.pass_time(60)
+    assert len(desk.got()) == 1
+
+
 def test_what_is_sent_is_sent_once_although_the_store_refuses_to_note_it(office: Open) -> None:
     desk = office(BOTH)
     desk.ends()

@@ -33,8 +33,10 @@ WATCH = 20.0
 """Seconds between two looks for what did not happen."""
 RECENT = 3600.0
 """An evaluator that finds no cursor tells of nothing that is older than so many seconds."""
+LAST = 3.0
+"""Seconds that an evaluator which ends waits for what sinks say to the last messages."""
 PAGE = 500
-PAGES = 4
+PAGES = 2
 """So many changes are read in one turn: PAGES times PAGE."""
 PATIENCE = 50
 """So many turns people are told nothing while there is always more to read."""
@@ -97,6 +99,18 @@ class Evaluator:
             wait = self.turn()
             if wait > 0:
                 self._wake.wait(wait)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Write down what became of messages that are on their way, or the next evaluator would send them again."""
+        until = time.monotonic() + LAST
+        while self._post.busy() and time.monotonic() < until:
+            self._wake.clear()
+            self._wake.wait(0.1)
+        outcome = self._post.outcomes()
+        if outcome.writes:
+            self._around.submit(lambda conn: [write(conn) for write in outcome.writes])
+        self._post.settle(outcome)
 
     def turn(self) -> float:
         """Do one turn; return for how many seconds there is nothing to do."""
@@ -160,9 +174,13 @@ class Evaluator:
             over = [row_of(one) for one in changed if one.closed_at is not None]
             still = [row_of(one) for one in changed if one.closed_at is None]
             writes += [lambda conn: incidents.save(conn, over), lambda conn: incidents.save(conn, still)]
+        marked = [row_of(one) for name, one in book.marked.items() if name not in book.changed]
+        if marked:
+            writes.append(lambda conn: incidents.mark(conn, marked))
         if writes:
             self._around.submit(lambda conn: [write(conn) for write in writes])
         book.changed.clear()
+        book.marked.clear()
 
     # --- what happened
 

@@ -65,9 +65,13 @@ class _Window:
 
 @dataclass(slots=True)
 class Incidents:
-    """The incidents that are open, or of which people are still to be told; `changed` ones are not stored yet."""
+    """The incidents that are open, or of which people are still to be told.
+
+    What is not stored yet is in `changed`, and in `marked` where only what people are told has changed.
+    """
 
     changed: dict[str, Incident] = field(default_factory=dict)
+    marked: dict[str, Incident] = field(default_factory=dict)
     _all: dict[str, Incident] = field(default_factory=dict)
     _open: dict[Key, dict[str, Incident]] = field(default_factory=dict)
     _pending: dict[str, Incident] = field(default_factory=dict)
@@ -222,7 +226,7 @@ class Incidents:
         self._pending.pop(incident.id, None)
         if incident.closed_at is not None:
             self._leave(incident)
-        self.changed[incident.id] = incident
+        self.marked[incident.id] = incident
 
     def _due_at(self, rule: str, group: float, at: float) -> float:
         window = self._windows.get(rule)

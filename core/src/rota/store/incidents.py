@@ -7,12 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from rota.store.bulk import Bulk, Row
+from rota.store.bulk import Bulk, BulkUpdate, Row
 from rota.store.executions import within
 from rota.store.tables import executions, incidents, iterations
 
 _i, _e, _t = incidents.c, executions.c, iterations.c
 _SAVE = Bulk(incidents, update=[name for name in incidents.c.keys() if name != "id"])  # noqa: SIM118 - no mapping
+_MARK = BulkUpdate(incidents, key=("id",), values=("pending", "due_at", "told", "told_closed", "silence_id"))
 _TOLD_OF = (
     _e.id,
     _e.namespace,
@@ -34,6 +35,11 @@ _FAILED = ("failed", "lost")
 def save(conn: sa.Connection, rows: Sequence[Row]) -> None:
     """Insert incidents, or change them; every row has all columns."""
     _SAVE(conn, rows)
+
+
+def mark(conn: sa.Connection, rows: Sequence[Row]) -> None:
+    """Set `pending, due_at, told, told_closed, silence_id` of incidents; every row has all, and `id`."""
+    _MARK(conn, rows)
 
 
 def alive(conn: sa.Connection) -> list[dict[str, Any]]:
