@@ -147,6 +147,32 @@ def test_a_flow_that_is_deleted_promises_nothing_any_more(office: Open) -> None:
     assert desk.titles()[1:] == ["well again: bank/backup was not done by 07:00"]
 
 
+def test_a_flow_that_nobody_checked_does_not_silence_the_others(office: Open, caplog: pytest.LogCaptureFixture) -> None:
+    desk = office(OPS, watches=watch)
+    desk.deploy("wrong", more="sla: {done_by: '25:99'}\n")
+    desk.deploy("lost", more="sla: {done_by: '07:00'}\ntimezone: Mars/Olympus\n")
+    desk.deploy(more="sla: {max_duration: 10m}\n")
+    desk.ends("running")
+    desk.pass_time(700, step=20)
+    assert desk.titles() == ["bank/backup runs longer than 10m"]
+    assert caplog.text.count("the `sla` of bank/wrong cannot be looked at") == 1
+    assert caplog.text.count("the `sla` of bank/lost cannot be looked at") == 1
+
+
+def test_a_look_that_fails_silences_nothing_else(office: Open, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        kinds: tuple[str, ...] = ("sla",)
+
+        def look(self, now: float) -> list[Any]:
+            raise RuntimeError("broken")
+
+    desk = office(OPS, watches=lambda _: [Broken()])
+    desk.ends()
+    desk.pass_time(60)
+    assert desk.titles() == ["bank/backup failed"]
+    assert "looking for what did not happen failed" in caplog.text
+
+
 def test_the_rules_of_the_flow_itself_tell_of_its_sla(office: Open) -> None:
     desk = office("sinks: [{id: chat, type: record}]", watches=watch)
     desk.deploy(more="sla: {max_duration: 10m}\nalerts: [{id: team, to: [chat], about: [sla], group: 0s}]\n")

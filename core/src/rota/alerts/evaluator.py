@@ -18,6 +18,7 @@ from rota.alerts.post import Post
 from rota.alerts.rules import Rules
 from rota.alerts.sinks import Backends, Sinks
 from rota.alerts.telling import Teller
+from rota.errors import StoreError
 from rota.store import Connection, conditions, flows, incidents, outbox
 
 if TYPE_CHECKING:
@@ -234,7 +235,13 @@ class Evaluator:
 
     def _watch(self, book: Incidents, now: float) -> None:
         for watch in self._around.watches:
-            found = watch.look(now)
+            try:
+                found = watch.look(now)
+            except StoreError:
+                raise
+            except Exception:
+                logger.exception("looking for what did not happen failed; all else goes on")
+                continue
             wrong = {(one.kind, one.key) for one in found}
             for incident in book.open_of(watch.kinds):
                 mine = incident.details.get("watched") == type(watch).__name__

@@ -125,8 +125,9 @@ def _rendered(rule: Rule, key: str, default: str, names: Mapping[str, Any], comp
         return default
     try:
         found = compile_value(source).render(names)
-    except RotaError as error:
-        complaints.append(f"(the `{key}` of alert rule `{rule.name}` cannot be used: {error.message})")
+    except Exception as error:  # noqa: BLE001 - people must be told, whatever is wrong with the words
+        reason = error.message if isinstance(error, RotaError) else f"{type(error).__name__}: {error}"
+        complaints.append(f"(the `{key}` of alert rule `{rule.name}` cannot be used: {reason})")
         return default
     if is_secret(found):
         complaints.append(f"(the `{key}` of alert rule `{rule.name}` cannot be used: it holds a secret)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from rota.alerts.occurrences import Occurrence
+from rota.errors import StoreError
 from rota.flows.durations import format_duration
 from rota.flows.models import Flow
 from rota.flows.triggers import ScheduleTrigger
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from rota.alerts.flow_book import FlowBook
     from rota.store import Store
 
+logger = logging.getLogger("rota.alerts")
 Planned = Callable[[str, Flow, float, float], float | None]
 """Gives the last date, in a span of time (after, until), for which a schedule of a flow in a namespace starts it."""
 
@@ -52,6 +55,7 @@ class SlaWatch:
         self._planned = planned
         self._version: tuple[float, int] | None = None
         self._rows: list[dict[str, Any]] = []
+        self._wrong: set[int] = set()
 
     def look(self, now: float) -> list[Occurrence]:
         """Return every breach there is now."""
@@ -62,9 +66,16 @@ class SlaWatch:
                 self._rows, self._version = promises.flows_with(conn, "sla"), version
         for row in self._rows:
             flow = self._book.of_revision(row["revision_id"])
-            if flow is not None and flow.sla is not None:
+            if flow is None or flow.sla is None or row["revision_id"] in self._wrong:
+                continue
+            try:
                 with self._store.read() as conn:
                     found += self._breaches(conn, row, flow, now)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a flow that nobody checked must not silence the others
+                self._wrong.add(row["revision_id"])
+                logger.warning("the `sla` of %s/%s cannot be looked at: %s", row["namespace"], row["id"], error)
         return found
 
     def _breaches(self, conn: Connection, row: dict[str, Any], flow: Flow, now: float) -> Iterator[Occurrence]:
