@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from rota import Context, Task, TaskFailed, hookimpl
 
+RECORD = 512
+
 
 def note(ctx: Context, event: str) -> None:
     """Append one line to the ledger named by the environment, on disk when this returns."""
@@ -23,7 +25,8 @@ def note(ctx: Context, event: str) -> None:
     }
     ledger = os.open(os.environ["RECOVERY_LEDGER"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(ledger, json.dumps(line).encode() + b"\n")
+        # Of a length that divides a page: a write across two may end in the middle when the process is killed.
+        os.write(ledger, json.dumps(line).ljust(RECORD - 1).encode() + b"\n")
         os.fsync(ledger)
     finally:
         os.close(ledger)

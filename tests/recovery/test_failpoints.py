@@ -23,7 +23,7 @@ def _killed_at(folder: Path, name: str, number: int, store: str | None = None) -
         started = {site.start(flow): flow for flow, times in STARTED.items() for _ in range(times)}
         if name.startswith("adoption"):
             first = site.serve()
-            site.until(lambda: len(site.ledger()) > 10 * number, "work to begin")
+            site.until(lambda: len(site.ledger()) > 5 * number, "work to begin")
             first.kill()
         armed = site.launch("serve", failpoint=f"{name}:{1 if name.startswith('adoption') else number}")
         assert armed.wait() == -9, f"`{name}` was not reached {number} times:\n{armed.output()}"

@@ -152,7 +152,8 @@ def test_jitter_is_the_same_for_the_same_date_and_keeps_the_order() -> None:
     assert delays == [delay_of("n", date, 30.0) for date in range(10, 1000, 10)]
     assert delays != [delay_of("other", date, 30.0) for date in range(10, 1000, 10)]
     assert all(0 <= delay < 30 for delay in delays)
-    mark, now, started = 0.0, 0.0, []
+    started: list[float] = []
+    mark, now = 0.0, 0.0
     while now < 1000:
         found = look(often, after, "n", mark, now)
         assert all(date <= now for date in found.dates)

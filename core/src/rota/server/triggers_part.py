@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rota.errors import SecretError
@@ -31,7 +32,7 @@ class TriggersPart:
 
     name = "triggers"
 
-    def __init__(self, app: Application, wake: threading.Event) -> None:
+    def __init__(self, app: Application, wake: threading.Event, clock: Callable[[], float] = time.time) -> None:
         use_filters(app.plugins.filters)
         conductor = app.conductor()
         self._app = app
@@ -44,21 +45,22 @@ class TriggersPart:
             firing_of(app),
             shelf,
             conductor.look_for_work,
+            clock,
         )
-        polling = Polling(app.plugins.trigger_type, self._means, self._variables, wake.set)
+        self.polling = Polling(app.plugins.trigger_type, self._means, self._variables, wake.set)
         by_event = OnlyByEvent()
         kinds: dict[str, Kind] = {"schedule": Schedules(timezone), "flow": by_event, "webhook": by_event}
         sources: list[Source] = [
             FlowEnds(app.store, FlowBook(app.store, shelf), app.resources.unseal),
-            polling,
+            self.polling,
             Backfilling(app.store, shelf, timezone),
         ]
-        self._evaluator = Evaluator(around, kinds, polling, sources, wake)
+        self.evaluator = Evaluator(around, kinds, self.polling, sources, wake)
 
     def run(self, stop: threading.Event) -> None:
         """Evaluate until `stop` is set. Raises what keeps it from going on; run again, it goes on."""
         try:
-            self._evaluator.run(stop)
+            self.evaluator.run(stop)
         finally:
             for client in self._clients.take_out(""):
                 client.end()

@@ -46,7 +46,7 @@ def run_poll(poll: Poll, cls: type[Trigger], names: Mapping[str, Any], masker: M
         poll.instance = _instance(poll.trigger, cls, names, masker)
         events = poll.instance.poll(poll.ctx)
         poll.events = _checked(events, type(poll.instance).__name__)
-        poll.state = poll.ctx.state.values_now
+        poll.state = poll.ctx.memory.values_now
     except RotaError as error:
         poll.error = masker(error.message)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything

@@ -49,7 +49,9 @@ class Polling:
         self._means = means
         self._variables = variables
         self._wake = wake
-        self._running: dict[Key, Poll] = {}
+        self.running: dict[Key, Poll] = {}
+        """The polls that have not come back."""
+        self._acknowledged: dict[Key, list[str]] = {}
         self._ended: SimpleQueue[Poll] = SimpleQueue()
 
     # --- the kind: a trigger is due
@@ -59,12 +61,12 @@ class Polling:
         assert isinstance(trigger, PluginTrigger)
         interval = max(1.0, trigger.interval.total_seconds())
         turn.move(row, next_at=turn.now + interval)
-        running = self._running.get(key_of(row))
+        running = self.running.get(key_of(row))
         if running is not None:
             self._report(turn, row, running, max(HANGS, interval))
             return
-        if len(self._running) >= PLACES:
-            hanging = sum(poll.hangs for poll in self._running.values())
+        if len(self.running) >= PLACES:
+            hanging = sum(poll.hangs for poll in self.running.values())
             turn.move(row, next_at=turn.now + 1.0)
             if hanging == PLACES:
                 turn.failed(row, f"all {PLACES} places for polls are held by polls that do not come back")
@@ -77,16 +79,18 @@ class Polling:
         memory = row["state"] or {}
         ctx = TriggerContext(row["namespace"], row["flow"], row["trigger"], memory.get(_STATE) or {}, means)
         poll = Poll(dict(row), flow, trigger, ctx, turn.now)
-        self._running[key_of(row)] = poll
+        self.running[key_of(row)] = poll
         names = names_of(poll, self._variables(row["namespace"]), partial(_secret, ctx))
         owed = [_event(one) for one in memory.get(_OWED) or ()]
+        if self._acknowledged.get(key_of(row)) == [event.key for event in owed]:
+            owed = []  # that was done here, and only the record does not say so yet
         turn.after.append(lambda: self._run(poll, cls, names, means, owed))
 
     def _run(self, poll: Poll, cls: type[Trigger], names: dict[str, Any], means: Means, owed: list[Event]) -> None:
         def work() -> None:
             run_poll(poll, cls, names, means.masker)
             if owed and poll.instance is not None and not poll.error:
-                _acknowledge(poll, owed)
+                self._acknowledge(poll, owed)
             self._ended.put(poll)
             self._wake()
 
@@ -109,8 +113,8 @@ class Polling:
                 poll = self._ended.get_nowait()
             except Empty:
                 return None
-            if self._running.get(key_of(poll.row)) is poll:
-                del self._running[key_of(poll.row)]
+            if self.running.get(key_of(poll.row)) is poll:
+                del self.running[key_of(poll.row)]
             if not poll.ctx.cancelled.is_set():  # else it was given up: its place is free, and nothing of it counts
                 self._take(turn, poll)
 
@@ -136,28 +140,32 @@ class Polling:
         if memory != (row["state"] or {_STATE: {}}):
             turn.writes.append(partial(_remember, turn=turn, row=row, memory=memory, made=made))
         if owed:
-            turn.after.append(lambda: threading.Thread(target=_acknowledge, args=(poll, owed), daemon=True).start())
+            turn.after.append(partial(self._acknowledge_later, poll, owed))
+
+    def _acknowledge_later(self, poll: Poll, events: list[Event]) -> None:
+        threading.Thread(target=self._acknowledge, args=(poll, events), daemon=True).start()
+
+    def _acknowledge(self, poll: Poll, events: list[Event]) -> None:
+        assert poll.instance is not None
+        try:
+            poll.instance.ack(events)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            poll.ctx.log.warning(f"what was taken cannot be acknowledged: {type(error).__name__}: {error}")
+        else:
+            self._acknowledged[key_of(poll.row)] = [event.key for event in events]
 
     def forget(self) -> None:
         """Drop the polls under way: what they bring would not be this server's to take, or was not written."""
-        for poll in self._running.values():
+        for poll in self.running.values():
             poll.ctx.stop()
         # Those that hang keep their places; the others end by themselves, and find that they were given up.
-        self._running = {key: poll for key, poll in self._running.items() if poll.hangs}
+        self.running = {key: poll for key, poll in self.running.items() if poll.hangs}
 
 
 def _remember(conn: Any, *, turn: Turn, row: Row, memory: dict[str, Any], made: list[Any]) -> None:
     """Write a trigger's memory; where it was switched off or defined anew meanwhile, nothing of the poll counts."""
     if not triggers.remember(conn, row, memory):
         turn.drop(made)
-
-
-def _acknowledge(poll: Poll, events: list[Event]) -> None:
-    assert poll.instance is not None
-    try:
-        poll.instance.ack(events)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        poll.ctx.log.warning(f"what was taken cannot be acknowledged: {type(error).__name__}: {error}")
 
 
 def _record(event: Event) -> list[Any]:

@@ -1,0 +1,144 @@
+"""Polling triggers: what a source gives becomes executions once, whatever goes wrong."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from rota import Event
+from rota.triggers import polling
+from tests.core.triggers.conftest import Clockwork
+
+FLOW = """
+id: taken
+namespace: data
+triggers:
+  - {id: queue, type: source.queue, name: "{{ vars.queue }}", interval: 1m, labels: {key: "{{ trigger.event.key }}"}}
+variables: {queue: orders}
+tasks: [{id: say, type: log, message: "{{ trigger.event | to_json }}"}]
+"""
+
+
+@pytest.fixture
+def source(clockwork: Clockwork) -> Any:
+    """The module of the source's plugin: `given` is what polls give next."""
+    clockwork.deploy(FLOW)
+    return sys.modules[clockwork.app.plugins.trigger_type("source.queue").__module__]
+
+
+def events(*keys: str) -> list[Event]:
+    return [Event(key, {"key": key}) for key in keys]
+
+
+def poll(clockwork: Clockwork, source: Any, after: float = 60.0) -> None:
+    """Let the interval pass, and wait until the poll has been taken in."""
+    before = len(source.seen)
+    clockwork.turn(after=after)
+    clockwork.until(lambda: len(source.seen) > before)
+    clockwork.until(lambda: not clockwork.part.polling.running, turns=True)
+
+
+def keys(clockwork: Clockwork) -> list[str]:
+    return sorted(row["trigger"]["event"]["key"] for row in clockwork.executions("taken"))
+
+
+def test_events_become_executions_and_the_memory_moves_with_them(clockwork: Clockwork, source: Any) -> None:
+    source.given += [events("a", "b"), [], events("b", "c")]
+    poll(clockwork, source)
+    assert keys(clockwork) == ["a", "b"]
+    poll(clockwork, source)
+    poll(clockwork, source)
+    assert keys(clockwork) == ["a", "b", "c"], "a key that was seen before starts nothing"
+    assert source.seen == [("orders", {}), ("orders", {"place": 2}), ("orders", {"place": 2})]
+    clockwork.until(lambda: source.acknowledged == [["a", "b"], ["b", "c"]])
+    assert {row["state"] for row in clockwork.ended("taken", 3)} == {"success"}
+
+
+def test_a_poll_that_fails_is_told_and_done_again_later_and_later(clockwork: Clockwork, source: Any) -> None:
+    source.given += [ValueError("the queue is away"), ValueError("still away"), events("a")]
+    poll(clockwork, source)
+    shown = clockwork.trigger("taken", "queue")
+    assert (shown["failures"], shown["last_error"]) == (1, "ValueError: the queue is away")
+    assert shown["next_at"] == clockwork.now + 120
+    poll(clockwork, source, after=120)
+    assert clockwork.trigger("taken", "queue")["next_at"] == clockwork.now + 240
+    poll(clockwork, source, after=240)
+    assert keys(clockwork) == ["a"]
+    assert clockwork.trigger("taken", "queue")["last_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("garbage", "message"),
+    [
+        ("text", "must return events, it returned a value of type `str`"),
+        (["a"], "one was of type `str`"),
+        ([Event("", {})], "without a key"),
+        ([Event("a", {"now": object()})], "is no JSON"),
+        ([Event("a", {"nan": float("nan")})], "is no JSON"),
+    ],
+)
+def test_a_poll_that_gives_garbage_starts_nothing(
+    clockwork: Clockwork, source: Any, garbage: Any, message: str
+) -> None:
+    source.given.append(garbage)
+    poll(clockwork, source)
+    assert message in clockwork.trigger("taken", "queue")["last_error"]
+    assert clockwork.executions("taken") == []
+    poll(clockwork, source, after=120)
+    assert source.seen[-1] == ("orders", {}), "nothing of it is remembered"
+
+
+def test_a_poll_that_never_returns_holds_up_nobody_else(
+    clockwork: Clockwork, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clockwork.deploy(FLOW.replace("id: taken", "id: other"))
+    source.given += ["hang"]
+    clockwork.turn(after=60)
+    clockwork.until(lambda: len(source.seen) == 2)
+    source.given += [events("x")]
+    hanging = clockwork.until(lambda: len(clockwork.part.polling.running) == 1, turns=True)
+    assert hanging
+    clockwork.turn(after=61)
+    clockwork.until(lambda: clockwork.executions("taken") or clockwork.executions("other"), turns=True)
+    clockwork.turn(after=polling.HANGS)
+    errors = [row["last_error"] or "" for row in clockwork.app.triggers.list()]
+    assert sum("has not come back for" in error for error in errors) == 1
+    source.gate.set()
+    clockwork.until(lambda: not clockwork.part.polling.running, turns=True)
+
+
+def test_a_trigger_that_was_redefined_while_it_polled_takes_nothing_of_that_poll(
+    clockwork: Clockwork, source: Any
+) -> None:
+    source.given += ["hang"]
+    clockwork.turn(after=60)
+    clockwork.until(lambda: source.seen)
+    clockwork.deploy(FLOW.replace("{{ vars.queue }}", "invoices"))
+    source.gate.set()
+    clockwork.until(lambda: not clockwork.part.polling.running, turns=True)
+    assert clockwork.executions("taken") == []
+
+
+def test_what_was_taken_and_not_acknowledged_is_acknowledged_by_the_next_server(
+    clockwork: Clockwork, source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling.Polling, "_acknowledge_later", lambda *_: None)  # it dies right after the commit
+    source.given += [events("a")]
+    poll(clockwork, source)
+    assert source.acknowledged == []
+    clockwork.part.evaluator._forget()
+    poll(clockwork, source)
+    assert source.acknowledged == [["a"]]
+    poll(clockwork, source)
+    assert source.acknowledged == [["a"]]
+    assert keys(clockwork) == ["a"]
+
+
+def test_a_plugin_that_is_not_there_is_the_failure_of_its_trigger_alone(clockwork: Clockwork, source: Any) -> None:
+    clockwork.deploy(FLOW.replace("source.queue", "absent.queue").replace("id: taken", "id: lost"))
+    source.given += [events("a")]
+    poll(clockwork, source)
+    assert "absent" in clockwork.trigger("lost", "queue")["last_error"]
+    assert keys(clockwork) == ["a"]
