@@ -11,7 +11,13 @@ import sqlalchemy as sa
 from rota.store.bulk import upsert
 from rota.store.tables import conductors, roles
 
-_ALIVE = ("alive", "serving")
+# It is about the row of `roles` at hand: left to itself, SQLAlchemy would look at the holders of all roles in an upsert.
+_IS_ALIVE = (
+    sa.select(conductors.c.id)
+    .where(conductors.c.id == roles.c.holder, conductors.c.state.in_(("alive", "serving")))
+    .correlate(roles)
+    .exists()
+)
 
 
 def holder(conn: sa.Connection, name: str) -> str | None:
@@ -21,18 +27,16 @@ def holder(conn: sa.Connection, name: str) -> str | None:
 
 def is_free(conn: sa.Connection, name: str) -> bool:
     """Say whether a role can be taken: nobody has it, or who had it is dead, and known to be."""
-    alive = sa.exists().where(conductors.c.id == roles.c.holder, conductors.c.state.in_(_ALIVE))
-    return conn.execute(sa.select(roles.c.name).where(roles.c.name == name, alive)).first() is None
+    return conn.execute(sa.select(roles.c.name).where(roles.c.name == name, _IS_ALIVE)).first() is None
 
 
 def take(conn: sa.Connection, name: str, conductor_id: str) -> bool:
     """Give a role to a conductor if it is free or its already; return whether it has it now."""
-    alive = sa.exists().where(conductors.c.id == roles.c.holder, conductors.c.state.in_(_ALIVE))
     statement = upsert(conn, roles).values(name=name, holder=conductor_id)
     statement = statement.on_conflict_do_update(
         index_elements=["name"],
         set_={"holder": conductor_id},
-        where=sa.or_(roles.c.holder == conductor_id, ~alive),
+        where=sa.or_(roles.c.holder == conductor_id, ~_IS_ALIVE),
     )
     return conn.execute(statement.returning(roles.c.holder)).scalar() == conductor_id
 
