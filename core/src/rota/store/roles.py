@@ -11,13 +11,7 @@ import sqlalchemy as sa
 from rota.store.bulk import upsert
 from rota.store.tables import conductors, roles
 
-# It is about the row of `roles` at hand: left to itself, SQLAlchemy would look at the holders of all roles in an upsert.
-_IS_ALIVE = (
-    sa.select(conductors.c.id)
-    .where(conductors.c.id == roles.c.holder, conductors.c.state.in_(("alive", "serving")))
-    .correlate(roles)
-    .exists()
-)
+_IS_ALIVE = sa.exists().where(conductors.c.id == roles.c.holder, conductors.c.state.in_(("alive", "serving")))
 
 
 def holder(conn: sa.Connection, name: str) -> str | None:
@@ -32,13 +26,13 @@ def is_free(conn: sa.Connection, name: str) -> bool:
 
 def take(conn: sa.Connection, name: str, conductor_id: str) -> bool:
     """Give a role to a conductor if it is free or its already; return whether it has it now."""
-    statement = upsert(conn, roles).values(name=name, holder=conductor_id)
-    statement = statement.on_conflict_do_update(
-        index_elements=["name"],
-        set_={"holder": conductor_id},
-        where=sa.or_(roles.c.holder == conductor_id, ~_IS_ALIVE),
-    )
-    return conn.execute(statement.returning(roles.c.holder)).scalar() == conductor_id
+    mine = sa.or_(roles.c.holder == conductor_id, ~_IS_ALIVE)
+    taken = sa.update(roles).where(roles.c.name == name, mine).values(holder=conductor_id)
+    if conn.execute(taken).rowcount:
+        return True
+    # Not in one statement: in an upsert the condition would be about the holders of all roles.
+    made = upsert(conn, roles).values(name=name, holder=conductor_id).on_conflict_do_nothing()
+    return conn.execute(made.returning(roles.c.holder)).scalar() == conductor_id
 
 
 def leave(conn: sa.Connection, conductor_id: str) -> None:
