@@ -15,6 +15,7 @@ BENCHMARKS = (
     "fan_out",
     "chain",
     "small_executions",
+    "schedules",
     "foreach",
     "log_lines",
     "past_executions",

@@ -98,6 +98,16 @@ def disable(conn: sa.Connection, namespace: str, flow: str, disabled: bool, *, a
     return _set(conn, namespace, flow, disabled=disabled, updated_at=at)
 
 
+def sources(conn: sa.Connection, revision_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return `id, namespace, flow, source` of revisions, as far as they are there."""
+    columns = (_r.id, _r.namespace, _r.flow, _r.source)
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(revision_ids), 500):
+        statement = sa.select(*columns).where(_r.id.in_(revision_ids[start : start + 500]))
+        found += [row._asdict() for row in conn.execute(statement)]
+    return found
+
+
 def revision(conn: sa.Connection, revision_id: int) -> dict[str, Any] | None:
     """Return a revision by its id, draft or not, or None."""
     row = conn.execute(sa.select(revisions).where(_r.id == revision_id)).one_or_none()

@@ -117,6 +117,7 @@ class Evaluator:
     def _look_at_due(self, turn: Turn) -> int:
         with self._around.store.read() as conn:
             rows = triggers.due(conn, turn.now, AT_ONCE)
+            self._around.shelf.read_ahead(conn, [row["revision_id"] for row in rows])
         for row in rows:
             try:
                 flow = self._around.shelf.flow(row["revision_id"])
