@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rota.alerts")
 CURSOR = "alerts"
 POLL = 5.0
-"""Seconds between two looks at what other servers have written; this one's own conductor wakes the evaluator."""
+"""Seconds between two looks at what other servers have written, where the evaluator is not woken by that."""
 WATCH = 20.0
 """Seconds between two looks for what did not happen."""
 RECENT = 3600.0
@@ -158,7 +158,8 @@ class Evaluator:
         if more or outcome.tries or outcome.hanging:
             return 0.0
         times = (book.next_due(), self._dispatch_at, self._watch_at)
-        return max(0.0, min(POLL, *(at - now for at in times if at is not None)))
+        longest = WATCH if self._around.store.tells_of_writes else POLL
+        return max(0.0, min(longest, *(at - now for at in times if at is not None)))
 
     def _dispatch(self, now: float) -> bool:
         """Send what is due; return whether there is more to do at once."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rota.server")
 CURSOR = "execution_changed"
-INTERVAL = 5.0
-"""Seconds between two looks at what other servers have written; this one's own conductor wakes the announcer."""
+INTERVAL, UNTOLD = 30.0, 5.0
+"""Seconds between two looks, where the announcer is woken by every write of others, and where it is not."""
 
 
 class Announcer:
@@ -37,7 +37,7 @@ class Announcer:
             except StoreError as error:
                 logger.warning("the outbox cannot be read: %s", error)
             if not stop.is_set():
-                self._wake.wait(INTERVAL)
+                self._wake.wait(INTERVAL if self._app.store.tells_of_writes else UNTOLD)
 
     def announce(self, limit: int = 500) -> int:
         """Announce up to `limit` changes, then move the cursor; return how many there were."""

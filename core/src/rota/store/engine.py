@@ -143,6 +143,11 @@ class Store:
         with self._alone() as conn, failures.translated(self.where):
             yield sqlite.raw(conn)
 
+    @property
+    def tells_of_writes(self) -> bool:
+        """Whether `changed` becomes true for every write of another process: of an SQLite file, not of a server."""
+        return self.dialect == "sqlite"
+
     def changed(self) -> bool:
         """Whether another process has committed (PostgreSQL: has called `notify`) since this was last asked.
 

@@ -24,8 +24,8 @@ from rota.triggers.turn import NEVER, Turn
 
 logger = logging.getLogger("rota.triggers")
 ROLE = "triggers"
-LONGEST = 5.0
-"""Seconds between two turns at the most: what other servers have written is seen after so long at the latest."""
+LONGEST, UNTOLD = 30.0, 5.0
+"""Seconds between two turns at the most, where the evaluator is woken by every write of others, and where it is not."""
 SHORTEST = 0.05
 """Seconds between two turns at the least, so that a storm of events is taken many at a time."""
 AT_ONCE = 500
@@ -93,7 +93,7 @@ class Evaluator:
         around = self._around
         if not around.holds():
             self._forget()
-            return LONGEST
+            return UNTOLD
         now = around.clock()
         turn = Turn(around.firing, now)
         due = self._look_at_due(turn)
@@ -112,7 +112,8 @@ class Evaluator:
             return 0.0
         with around.store.read() as conn:
             times.append(triggers.next_due(conn))
-        return max(0.0, min([LONGEST, *(at - now for at in times if at is not None)]))
+        longest = LONGEST if around.store.tells_of_writes else UNTOLD
+        return max(0.0, min([longest, *(at - now for at in times if at is not None)]))
 
     def _look_at_due(self, turn: Turn) -> int:
         with self._around.store.read() as conn:
