@@ -103,6 +103,7 @@ class Conductor:
         self.failure: BaseException | None = None
         """What ended the loop against its will."""
         self._look_at = 0.0
+        self._turned_at = time.monotonic()
         self.listeners: list[threading.Event] = []
         """Set after a commit with something in the outbox, and when others have written: for those who read that."""
         self._stopping = threading.Event()
@@ -229,6 +230,7 @@ class Conductor:
 
     def turn(self, timeout: float) -> None:
         """Do one turn: wait up to `timeout` seconds for something to do."""
+        self._turned_at = time.monotonic()
         self._receive(timeout)
         self.driver.batch.of = ""
         self.driver.fire(self.abandoned.abandon)
@@ -466,6 +468,10 @@ class Conductor:
     def alive(self) -> bool:
         """Whether the loop turns."""
         return self._thread is not None and self._thread.is_alive()
+
+    def still_for(self) -> float:
+        """Return for how many seconds the loop has neither begun a turn nor tried a store that refuses."""
+        return time.monotonic() - max(self._turned_at, self.ownership.tried_at)
 
     def _result(self, future: Future[T]) -> T:
         while True:

@@ -57,6 +57,8 @@ class Ownership:
         self._renew_at = 0.0
         self._news = True
         self._refused_since: float | None = None
+        self.tried_at = 0.0
+        """When the store refused last, on the monotonic clock."""
         self._complained = 0.0
         self._complaint: type[BaseException] | None = None
 
@@ -196,11 +198,16 @@ class Ownership:
             self._presence.release()
             self._presence = None
 
+    @property
+    def refused(self) -> bool:
+        """Whether the store has refused since it last worked."""
+        return self._refused_since is not None
+
     # --- saying
 
     def complain(self, error: BaseException) -> None:
         """Say on the server's log what the store refused; the same not again before a while."""
-        now = time.monotonic()
+        now = self.tried_at = time.monotonic()
         new = self._refused_since is None or type(error) is not self._complaint
         if new or now > self._complained + SAY_AGAIN:
             self._complained, self._complaint = now, type(error)

@@ -24,6 +24,11 @@ class Resources:
     plugins: Plugins
     store: Store
 
+    def use(self, settings: Settings) -> None:
+        """Put other settings in force; the store, the keys and the artifacts stay what they are."""
+        self.settings = settings
+        self.__dict__.pop("secret_backends", None)
+
     @cached_property
     def keyring(self) -> Keyring:
         """The keys that encrypt secrets in the store."""

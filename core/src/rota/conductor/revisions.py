@@ -41,6 +41,11 @@ class Revisions:
         with self._lock:
             return self._ready.get((revision_id, namespace))
 
+    def forget(self) -> None:
+        """Make all ready anew when they are next asked for: the settings have changed."""
+        with self._lock:
+            self._ready.clear()
+
     def _get(self, conn: Connection | None, revision_id: int, namespace: str) -> Revision:
         key = (revision_id, namespace)
         found = self._ready.get(key)

@@ -6,7 +6,7 @@ import threading
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rota.plugins import Plugins
 from rota.settings import Settings, load_settings
@@ -147,11 +147,19 @@ class Application:
         """This process's conductor, if it was started."""
         return self._conductor
 
-    def serve(self, stop: threading.Event) -> None:
-        """Run deployed flows until `stop` is set, then drain; services of plugins beside it."""
+    def serve(self, stop: threading.Event, **options: Any) -> None:
+        """Run deployed flows until `stop` is set, then drain; see `rota.server.serve` for the options."""
         from rota.server.serve import serve
 
-        serve(self, stop)
+        serve(self, stop, **options)
+
+    def use(self, settings: Settings) -> None:
+        """Put other settings in force for all that begins from now on."""
+        self.settings = settings
+        if "resources" in self.__dict__:
+            self.resources.use(settings)
+        if self._conductor is not None:
+            self._conductor.revisions.forget()
 
     def wake(self) -> None:
         """Have the parts of a server in this process look at once: it has changed what they wait for."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from rota.errors import UsageError
@@ -30,6 +31,12 @@ PARTS = {
     "services": "run the services of plugins",
 }
 """What `--only` chooses of, and what each is for."""
+
+
+Build = Callable[[], "Part"]
+"""Makes a part, with the settings of now."""
+Listen = Callable[[str], threading.Event]
+"""Gives a part, by its name, an event that is set when there is something new."""
 
 
 class Part(Protocol):
@@ -62,71 +69,130 @@ def chosen(only: Iterable[str]) -> frozenset[str]:
     return names or frozenset(PARTS)
 
 
-def parts_of(app: Application, names: frozenset[str], listen: Callable[[], threading.Event]) -> Iterator[Part]:
-    """Yield the parts to run beside the conductor; `listen` gives an event that is set when there is something new.
-
-    Raises SettingsError for a section of a service that is wrong.
-    """
+def parts_of(app: Application, names: frozenset[str], listen: Listen) -> dict[str, Build]:
+    """Return what makes the parts to run beside the conductor, by the names of the parts, with the settings of now."""
+    found: dict[str, Build] = {}
     if "triggers" in names:
-        yield app.triggers.part(listen())
+        found["triggers"] = lambda: app.triggers.part(listen("triggers"))
     if "alerts" in names:
-        yield app.alerts.part(listen())
+        found["alerts"] = lambda: app.alerts.part(listen("alerts"))
     if "flows" in names and app.settings.flows:
-        from rota.server.flow_folders import FlowFolders
-
-        yield FlowFolders(app)
+        found["flows"] = partial(_flow_folders, app)
     if "hooks" in names:
-        from rota.server.announcing import Announcer
-
-        yield Announcer(app, listen())
+        found["hooks"] = lambda: _announcer(app, listen("hooks"))
     if "services" in names:
-        yield from _services(app)
+        sections = app.settings.sections
+        types = app.plugins.service_types()
+        found |= {name: partial(_service, app, name) for name in types if name.partition(".")[0] in sections}
+    return found
 
 
-def _services(app: Application) -> Iterator[Part]:
-    for name, cls in app.plugins.service_types().items():
-        section = name.partition(".")[0]
-        fields = app.settings.sections.get(section)
-        if fields is not None:
-            yield ServiceOf(name, validate_section(app.settings, (section,), fields, cls), app)
+def _flow_folders(app: Application) -> Part:
+    from rota.server.flow_folders import FlowFolders
+
+    return FlowFolders(app)
+
+
+def _announcer(app: Application, announced: threading.Event) -> Part:
+    from rota.server.announcing import Announcer
+
+    return Announcer(app, announced)
+
+
+def _service(app: Application, name: str) -> Part:
+    """Return a service with the fields of its section. Raises SettingsError."""
+    section = name.partition(".")[0]
+    cls = app.plugins.service_types()[name]
+    return ServiceOf(name, validate_section(app.settings, (section,), app.settings.sections[section], cls), app)
+
+
+class _Kept:
+    """A part on its thread, until it is ended; begun anew when it fails, or when it is asked to."""
+
+    def __init__(self, name: str, build: Build, failing: dict[str, str]) -> None:
+        """Make the part; whatever that raises is the caller's."""
+        self.name = name
+        self._build = build
+        self._failing = failing
+        self._part: Part | None = build()
+        self._over = threading.Event()
+        self._pause = threading.Event()
+        self.thread = threading.Thread(target=self._keep_up, name=f"rota-{name}", daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Have it end for good."""
+        self._over.set()
+        self._pause.set()
+
+    def renew(self, build: Build) -> None:
+        """Have it end, and another be made when it has."""
+        self._build = build
+        self._pause.set()
+
+    def _keep_up(self) -> None:
+        while not self._over.is_set():
+            try:
+                part, self._part = self._part or self._build(), None
+                part.run(self._pause)
+            except Exception as error:
+                if self._over.is_set():
+                    return
+                self._failing[self.name] = f"{type(error).__name__}: {error}"
+                logger.exception("`%s` failed; it is started again in %g s", self.name, RESTART_AFTER)
+            else:
+                if self._pause.is_set():
+                    self._begin_anew()
+                    continue
+                logger.warning("`%s` has ended by itself; it is started again in %g s", self.name, RESTART_AFTER)
+            self._pause.wait(RESTART_AFTER)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._failing.pop(self.name, None)
+        self._pause.clear()
+        if self._over.is_set():
+            self._pause.set()
 
 
 class Running:
     """Parts on their threads."""
 
-    def __init__(self, parts: Iterable[Part], stop: threading.Event, wake: Callable[[], object]) -> None:
-        """`wake` is called after `stop` was set, for those who wait for something else."""
-        self._stop = stop
+    def __init__(self, builds: Mapping[str, Build], wake: Callable[[], object]) -> None:
+        """Make and run the parts; `wake` is called when one is to end, for those who wait for something else.
+
+        Raises what keeps a part from being made; none runs then.
+        """
         self._wake = wake
         self.failing: dict[str, str] = {}
         """What is wrong with parts that have failed, and are started again later, by name."""
-        self._threads = [
-            threading.Thread(target=self._keep_up, args=(part,), name=f"rota-{part.name}", daemon=True)
-            for part in parts
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._kept: dict[str, _Kept] = {}
+        try:
+            for name, build in builds.items():
+                self._kept[name] = _Kept(name, build, self.failing)
+        except BaseException:
+            self.end()
+            raise
+
+    def renew(self, builds: Mapping[str, Build], affected: Collection[str]) -> None:
+        """Run these parts from now on: new ones begin, others end, those that are `affected` begin anew.
+
+        A service is affected when its section is. What cannot be made now is tried again later.
+        """
+        for name in self._kept.keys() - builds.keys():
+            self._kept.pop(name).end()
+        for name, build in builds.items():
+            if name not in self._kept:
+                self._kept[name] = _Kept(name, build, self.failing)
+            elif name in affected or name.partition(".")[0] in affected:
+                self._kept[name].renew(build)
+        self._wake()
 
     def end(self) -> None:
         """Have all parts end, and wait for that a while."""
-        self._stop.set()
+        for kept in self._kept.values():
+            kept.end()
         self._wake()
         patience = time.monotonic() + END
-        for thread in self._threads:
-            thread.join(max(0.0, patience - time.monotonic()))
-
-    def _keep_up(self, part: Part) -> None:
-        while not self._stop.is_set():
-            try:
-                part.run(self._stop)
-            except Exception as error:
-                if self._stop.is_set():
-                    return
-                self.failing[part.name] = f"{type(error).__name__}: {error}"
-                logger.exception("`%s` failed; it is started again in %g s", part.name, RESTART_AFTER)
-            else:
-                if self._stop.is_set():
-                    return
-                logger.warning("`%s` has ended by itself; it is started again in %g s", part.name, RESTART_AFTER)
-            if not self._stop.wait(RESTART_AFTER):
-                self.failing.pop(part.name, None)
+        for kept in self._kept.values():
+            kept.thread.join(max(0.0, patience - time.monotonic()))

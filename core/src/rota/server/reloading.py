@@ -1,0 +1,73 @@
+"""Reads the settings anew while a server runs: what can change does, what cannot is named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rota.errors import RotaError
+from rota.settings import Settings, load_settings, validate_section
+
+if TYPE_CHECKING:
+    from rota.server.application import Application
+
+logger = logging.getLogger("rota.server")
+FIXED = ("home", "store", "artifacts", "durability", "secret_key_file", "workers", "lease", "grace")
+"""The settings that a server has from its start to its end."""
+READ_BY = {
+    "triggers": ("timezone", "secrets", "namespaces"),
+    "alerts": ("timezone", "secrets", "sinks", "alerts"),
+    "flows": tuple(Settings.model_fields),
+    "hooks": (),
+}
+"""The settings that a part reads once, when it begins; the flows part looks at all files anew in any case."""
+
+
+def reload(app: Application) -> frozenset[str] | None:
+    """Put the settings file as it is now in force; return the parts that must begin anew.
+
+    What cannot change while a server runs stays as it was, and is named in the log. None: the settings are wrong,
+    which is in the log, and those of before stay in force.
+    """
+    try:
+        fresh = load_settings(app.settings.file, plugin_names=app.plugins.names)
+        _check(app, fresh)
+    except RotaError as error:
+        logger.error("the settings are wrong, those of before stay in force:\n%s", error)  # noqa: TRY400
+        return None
+    old = app.settings
+    changed = [name for name in Settings.model_fields if getattr(fresh, name) != getattr(old, name)]
+    if fixed := [name for name in changed if name in FIXED]:
+        logger.warning("restart the server for what has changed of %s: until then it is as before", _listed(fixed))
+    app.use(fresh.model_copy(update={name: getattr(old, name) for name in FIXED}))
+    sections = {name for name in old.sections.keys() | fresh.sections.keys() if _differs(name, old, fresh)}
+    said = [*(name for name in changed if name not in FIXED), *sorted(sections)]
+    logger.info("read the settings anew: %s", f"changed {_listed(said)}" if said else "nothing else has changed")
+    affected = {part for part, names in READ_BY.items() if part == "flows" or not set(names).isdisjoint(changed)}
+    return frozenset(affected | sections)
+
+
+def _check(app: Application, fresh: Settings) -> None:
+    """See that what plugins are given is right. Raises SettingsError, PluginError."""
+    from rota.conductor.resources import Resources
+
+    _ = Resources(fresh, app.plugins, app.store).secret_backends
+    services = app.plugins.service_types()
+    for name, cls in services.items():
+        section = name.partition(".")[0]
+        if section in fresh.sections:
+            validate_section(fresh, (section,), fresh.sections[section], cls)
+    for index, sink in enumerate(fresh.sinks):
+        try:
+            app.plugins.alert_sink(sink.type)
+        except RotaError as error:
+            raise fresh.error(("sinks", index, "type"), error.message, error.hint) from None
+
+
+def _differs(name: str, old: Settings, fresh: Settings) -> bool:
+    return old.sections.get(name) != fresh.sections.get(name)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
