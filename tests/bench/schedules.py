@@ -1,4 +1,4 @@
-"""5,000 scheduled flows, and a minute in which 1,000 of them are due at once."""
+"""Many scheduled flows: a minute in which 1,000 of 5,000 are due at once."""
 
 from __future__ import annotations
 
