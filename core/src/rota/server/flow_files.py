@@ -47,7 +47,7 @@ def flow_files(app: Application, paths: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and _is_flow(file))
+            inside = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and _is_flow(file, path))
             if not inside:
                 raise NotFound(f"there is no flow in `{path}`", hint="a flow is a YAML file with `id` and `tasks`")
             found += inside
@@ -56,8 +56,8 @@ def flow_files(app: Application, paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _is_flow(path: Path) -> bool:
-    if any(part.startswith(".") and part not in (".", "..") for part in path.parts):
+def _is_flow(path: Path, folder: Path) -> bool:
+    if any(part.startswith(".") for part in path.relative_to(folder).parts):
         return False
     try:
         head = path.read_text(encoding="utf-8", errors="replace")

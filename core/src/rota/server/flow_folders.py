@@ -24,6 +24,8 @@ EVERY = 3.0
 """Seconds between two looks."""
 ROLE = "flows"
 AUTHOR = "flows folder"
+SUBJECT = "flow file "
+"""What an alert about a file is about begins so."""
 
 Seen = dict[str, tuple[int, int, int]]
 
@@ -52,16 +54,27 @@ class FlowFolders:
         seen = dict(_files(self._app.settings.flows))
         if seen == self._seen:
             return
-        try:
-            files = flow_files(self._app, [path for path in self._app.settings.flows if path.exists()])
-        except NotFound as error:
-            logger.warning("%s", error)
-            files = []
+        if self._seen is None:
+            self._refused = dict.fromkeys(self._refused_before(), "")
+        files = list(dict.fromkeys(self._flow_files()))
         for path in files:
             self._deploy(path, files)
         for gone in self._refused.keys() - {str(path) for path in files}:
             self._is_well(gone)
         self._seen = seen
+
+    def _flow_files(self) -> Iterator[Path]:
+        for path in self._app.settings.flows:
+            try:
+                yield from flow_files(self._app, [path])
+            except NotFound as error:
+                logger.warning("%s", error)
+
+    def _refused_before(self) -> Iterator[str]:
+        """Yield the files that the server before, or this one before it read its settings anew, has refused."""
+        for row in self._app.alerts.conditions():
+            if row["kind"] == "server" and row["subject"].startswith(SUBJECT):
+                yield row["subject"].removeprefix(SUBJECT)
 
     def _deploy(self, path: Path, files: list[Path]) -> None:
         app = self._app
@@ -95,7 +108,7 @@ class FlowFolders:
 
 
 def _subject(path: str) -> str:
-    return f"flow file {path}"
+    return SUBJECT + path
 
 
 def _files(paths: list[Path]) -> Iterator[tuple[str, tuple[int, int, int]]]:
