@@ -33,6 +33,7 @@ COMMANDS = (
     "migrate",
     "purge",
     "serve",
+    "doctor",
     "completion",
 )
 """Our own commands, each `command` in the module of its name, in the order of the help."""
