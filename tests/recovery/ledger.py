@@ -98,9 +98,9 @@ class Child(Task):
     """How long it takes."""
 
     def run(self, ctx: Context) -> Any:
-        line = '{"execution": "%s", "task": "%s", "attempt": %d, "event": "%%s", "at": 0, "pid": %%d}\\n'
+        line = '{"execution": "%s", "task": "%s", "attempt": %d, "event": "%%s", "at": 0, "pid": %%d}'
         line %= (ctx.execution_id, ctx.task_run_id, ctx.attempt)
-        say = f"printf '{line}' $1 $$ >> \"$RECOVERY_LEDGER\""
+        say = f"printf '%-{RECORD - 1}s\\n' \"$(printf '{line}' $1 $$)\" >> \"$RECOVERY_LEDGER\""
         script = f"say() {{ {say}; }}; say start; sleep {self.seconds}; say end"
         result = ctx.process(["sh", "-c", script], env={"RECOVERY_LEDGER": os.environ["RECOVERY_LEDGER"]})
         if ctx.cancelled.is_set():

@@ -43,7 +43,7 @@ class Group:
 
 @pytest.fixture
 def marked() -> Iterator[Group]:
-    group = Group("test.1")
+    group = Group(f"test-{os.getpid()}.1")  # other tests at the same time have groups of their own
     yield group
     group.close()
 

@@ -105,6 +105,7 @@ class Exchange:
         while not self._exited:
             self._step(None)
         code = self._child.wait()
+        self._check_input()  # it may have ended at once, content with what there was
         self._linger()
         self._end_group()
         self._drain()
@@ -166,13 +167,16 @@ class Exchange:
 
     def _woken(self) -> bool:
         self._forget(self._wakeup.fileno())
-        if self._feeder is not None and self._feeder.failed is not None:
-            error = self._feeder.failed
-            raise TaskFailed(f"cannot read what the program gets as standard input: {error}") from error
+        self._check_input()
         self._terminate()
         if self.on_terminate is not None:
             self.on_terminate()
         return False
+
+    def _check_input(self) -> None:
+        if self._feeder is not None and self._feeder.failed is not None:
+            error = self._feeder.failed
+            raise TaskFailed(f"cannot read what the program gets as standard input: {error}") from error
 
     def _ended(self) -> bool:
         self._exited = True

@@ -55,10 +55,10 @@ class Feeder:
         except BaseException as error:  # noqa: BLE001 -- raised again by the thread that runs the program
             self.failed = error
         finally:
-            os.close(self._pipe)
-            self._stop.close()
             if self.failed is not None:
                 self._finished.set()
+            os.close(self._pipe)
+            self._stop.close()
 
     def _copy(self) -> None:
         stop = self._stop.fileno()
