@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rota.flows.loader import LoadedFlow
     from rota.server.application import Application
 
+
 def checked(
     app: Application, path: Path, namespace: str | None = None, *, files: Sequence[Path] = ()
 ) -> tuple[LoadedFlow, list[Finding]]:
