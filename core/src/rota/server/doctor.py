@@ -68,13 +68,10 @@ def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 
 
 def _database(app: Application) -> Iterator[Check]:
-    import sqlalchemy as sa
+    from rota.store import file_of, schema
 
-    from rota.store import schema, sqlite
-
-    url = sa.make_url(app.settings.store)
-    if url.get_backend_name() == "sqlite":
-        path = sqlite.path_of(url)
+    path = file_of(app.settings.store)
+    if path is not None:
         version = schema.version_of_file(path)
         if version is None:
             yield Check("database", WARNING, f"there is no database `{path}` yet", "it is made when it is first needed")
@@ -124,15 +121,11 @@ def _state_of_disk(total: int, free: int) -> str:
 
 def folders_of(app: Application) -> list[Path]:
     """Return the folders of this machine that grow: the home, that of an SQLite file, the artifacts."""
-    import sqlalchemy as sa
-
-    from rota.store import sqlite
+    from rota.store import file_of
 
     settings = app.settings
-    url = sa.make_url(settings.store)
-    found = [settings.home]
-    if url.get_backend_name() == "sqlite":
-        found.append(sqlite.path_of(url).parent)
+    path = file_of(settings.store)
+    found = [settings.home, *([path.parent] if path is not None else [])]
     if settings.artifacts.type == "folder":
         found.append(Path(settings.artifacts.fields["path"]))
     return list(dict.fromkeys(found))

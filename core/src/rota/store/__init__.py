@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from rota.store.engine import Store, exists, now, open_store, serialize
+from rota.store.engine import Store, exists, file_of, now, open_store, serialize
 
-__all__ = ["Connection", "Store", "exists", "now", "open_store", "serialize"]
+__all__ = ["Connection", "Store", "exists", "file_of", "now", "open_store", "serialize"]

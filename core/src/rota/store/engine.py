@@ -43,6 +43,12 @@ def exists(url: str) -> bool:
     return parsed.get_backend_name() != "sqlite" or sqlite.path_of(parsed).exists()
 
 
+def file_of(url: str) -> Path | None:
+    """Return the file of the database at `url`, None for a server's. Raises StoreError for what is no URL."""
+    parsed = _parsed(url)
+    return sqlite.path_of(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
 def now(conn: sa.Connection) -> float:
     """Return the time by the database's clock, in seconds since 1970: the server's, or this machine's for a file."""
     return time.time() if conn.dialect.name == "sqlite" else float(conn.execute(_NOW).scalar_one())
