@@ -21,6 +21,8 @@ BENCHMARKS = (
     "past_executions",
     "memory",
     "commands",
+    "ssh_commands",
+    "object_puts",
     "mongo_files",
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
 import sys
 import threading
 import time
@@ -41,6 +43,28 @@ def compare(fleet: SshFleet, parallel: int, rounds: int) -> tuple[float, float]:
             for _ in range(rounds)
         ]
     return min(own for own, _ in found), min(bare for _, bare in found)
+
+
+def measure_ansible(hosts: int = 50) -> tuple[float, float]:
+    """Return the seconds for a command on `hosts` hosts at once, by a flow and by `ansible -m raw`."""
+    with SshFleet.start([f"h{number}" for number in range(hosts)]) as fleet, TemporaryDirectory() as folder:
+        with FlowRunner(Path(folder) / "home") as runner:
+            flow = _flow(fleet, hosts)
+            _run(runner, flow, fleet)
+            own = _seconds(lambda: _run(runner, flow, fleet))
+        return own, _seconds(lambda: _ansible(fleet, Path(folder)))
+
+
+def _ansible(fleet: SshFleet, folder: Path) -> None:
+    login = f"ansible_host=127.0.0.1 ansible_user={fleet.user} ansible_ssh_private_key_file={fleet.key.private}"
+    inventory = folder / "hosts"
+    inventory.write_text("".join(f"{host.name} {login} ansible_port={host.port}\n" for host in fleet.hosts))
+    argv = [sys.executable, "-m", "ansible.cli.adhoc", "all", "-i", str(inventory), "-m", "raw", "-a", COMMAND]
+    known = f"-o UserKnownHostsFile={fleet.known_hosts} -o ControlMaster=no"
+    environment = {**os.environ, "ANSIBLE_SSH_ARGS": known, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOME": str(folder)}
+    argv += ["-f", str(len(fleet.hosts))]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.count("hello") == len(fleet.hosts), done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def _seconds(work: Callable[[], object]) -> float:

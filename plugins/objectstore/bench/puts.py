@@ -1,0 +1,168 @@
+"""`objectstore.put` of many small objects and of a large one, beside bare obstore."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.s3 import S3
+
+from rota.testing import RecordedContext
+from rota_objectstore.put import Put
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+SMALL, OBJECTS, AT_ONCE = 4096, 500, 16
+LARGE = 1 << 30
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of our own and of bare obstore, and by how many MB the memory of this process grew in the large put."""
+
+    own: float
+    bare: float
+    growth: float = 0.0
+
+
+def measure_small(objects: int = OBJECTS, rounds: int = 2) -> Measured:
+    """Return the seconds for `objects` small puts, `AT_ONCE` at a time; the best of `rounds` each, made in turns."""
+    with _place() as (server, fields, bucket, folder):
+        source = folder / "small"
+        source.write_bytes(os.urandom(SMALL))
+        store = _store(server, bucket)
+        found = [
+            (
+                _seconds(lambda: _own_small(fields, bucket, source, objects)),
+                _seconds(lambda: asyncio.run(_bare_small(store, source, objects))),
+            )
+            for _ in range(rounds)
+        ]
+    return Measured(min(own for own, _ in found), min(bare for _, bare in found))
+
+
+def measure_large(size: int = LARGE) -> Measured:
+    """Return the seconds for one put of `size` bytes."""
+    with _place() as (server, fields, bucket, folder):
+        source = folder / "large"
+        with source.open("wb") as file:
+            block = os.urandom(1 << 20)
+            for _ in range(size >> 20):
+                file.write(block)
+        store = _store(server, bucket)
+        before = _peak()
+        own = _seconds(lambda: _put(fields, f"s3://{bucket}/own", source))
+        growth = _peak() - before
+        bare = _seconds(lambda: store.put("bare", source))
+    return Measured(own, bare, growth)
+
+
+class _place:  # noqa: N801 - used as a function
+    """An S3 server with a bucket, and a folder."""
+
+    def __enter__(self) -> tuple[S3, dict[str, Any], str, Path]:
+        self._server = S3.start({})
+        server = self._server.__enter__()
+        self._folder = TemporaryDirectory()
+        who = server.identities["admin"]
+        fields = {"endpoint": server.url, "allow_http": True, "region": server.region}
+        fields |= {"access_key": who.access_key, "secret_key": who.secret_key}
+        return server, fields, server.create_bucket("bench-puts"), Path(self._folder.name)
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+        self._server.__exit__(None, None, None)
+
+
+def _put(fields: dict[str, Any], uri: str, source: Path) -> None:
+    with TemporaryDirectory() as folder:
+        ctx = RecordedContext(Path(folder))
+        os.link(source, ctx.workdir / "file")
+        try:
+            Put(**fields, uri=uri, file="file", overwrite=True).run(ctx)
+        finally:
+            ctx.close()
+
+
+def _own_small(fields: dict[str, Any], bucket: str, source: Path, objects: int) -> None:
+    """Put with the tasks of one execution, which share a client as they do in a flow."""
+    waiting = iter(range(objects))
+    lock, round_number = threading.Lock(), next(_NUMBERS)
+    with TemporaryDirectory() as folder:
+        ctx = RecordedContext(Path(folder))
+        os.link(source, ctx.workdir / "file")
+
+        def work() -> None:
+            while True:
+                with lock:
+                    number = next(waiting, None)
+                if number is None:
+                    return
+                Put(**fields, uri=f"s3://{bucket}/{round_number}/{number}", file="file", overwrite=True).run(ctx)
+
+        threads = [threading.Thread(target=work) for _ in range(AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ctx.close()
+
+
+async def _bare_small(store: S3Store, source: Path, objects: int) -> None:
+    gate, round_number = asyncio.Semaphore(AT_ONCE), next(_NUMBERS)
+
+    async def put(number: int) -> None:
+        async with gate:
+            await store.put_async(f"bare-{round_number}/{number}", source)
+
+    await asyncio.gather(*(put(number) for number in range(objects)))
+
+
+def _store(server: S3, bucket: str) -> S3Store:
+    from obstore.store import S3Store
+
+    who = server.identities["admin"]
+    return S3Store(
+        bucket,
+        endpoint=server.url,
+        region=server.region,
+        access_key_id=who.access_key,
+        secret_access_key=who.secret_key,
+        client_options={"allow_http": True},
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _peak() -> float:
+    """Return the most memory that this process has had, in MB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    """Print the figures; the first argument is the size of the large object in MiB (1024)."""
+    size = (int(sys.argv[1]) if len(sys.argv) > 1 else 1024) << 20
+    small, large = measure_small(), measure_large(size)
+    print(f"{OBJECTS} small puts: {small.own:.2f} s, obstore {small.bare:.2f} s: {small.own / small.bare:.2f} times")
+    print(f"{size >> 20} MiB: {large.own:.2f} s, obstore {large.bare:.2f} s: {large.own / large.bare:.2f} times")
+    print(f"memory grew by {large.growth:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
