@@ -47,6 +47,7 @@ class Round:
                 left = {self.executions[one]: (one, site.row(one)["state"], site.states(one)) for one in self._open}
                 raise AssertionError(f"these have not ended: {left}\n{site.story()}")
             time.sleep(0.02)
+        assert site.kills, "no server was killed: the round shows nothing"
         self._end()
         promises.check(site, self.executions)
         assert self.most_places <= 2

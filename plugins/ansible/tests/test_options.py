@@ -95,7 +95,7 @@ def test_a_great_deal_of_text_comes_through_shortened(ctx: RecordedContext) -> N
 
 
 def test_text_that_is_no_utf8_is_refused_by_ansible_and_told(ctx: RecordedContext) -> None:
-    with pytest.raises(TaskFailed, match="host `one` failed at task .*UTF8"):
+    with pytest.raises(TaskFailed, match=r"host `one` failed at task .*UTF8"):
         Module(module="ansible.builtin.shell", args=r"printf 'caf\351'", inventory=LOCAL).run(ctx)
 
 
