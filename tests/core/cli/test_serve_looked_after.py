@@ -211,3 +211,20 @@ def test_sighup_begins_with_a_folder_of_flows_that_was_added(rota: Rota) -> None
         server.send_signal(signal.SIGHUP)
         read_to(server, "deployed team/hello revision 1")
         end(server)
+
+
+def test_sighup_begins_to_tell_people_by_a_sink_that_was_added(rota: Rota) -> None:
+    rota.write("bad.yaml", "id: bad\nnamespace: team\ntasks: [{id: a, type: fail, message: on purpose}]\n")
+    rota.ok("flows", "deploy", "bad.yaml")
+    with serving(rota) as server:
+        read_to(server, "serving")
+        assert rota("run", "team/bad", "--quiet").code == 1
+        sink = "sinks: [{id: chat, type: webhook, url: 'http://127.0.0.1:9/'}]\n"
+        rota.write("rota.yaml", SETTINGS + sink + "alerts: [{id: ops, to: [chat], about: [execution], group: 0s}]\n")
+        server.send_signal(signal.SIGHUP)
+        read_to(server, "read the settings anew: changed `sinks`, `alerts`")
+        assert rota("run", "team/bad", "--quiet").code == 1
+        until(lambda: bool(rota.ok("alerts", "list", "--json").json["alerts"]))
+        (alert,) = rota.ok("alerts", "list", "--json").json["alerts"]
+        assert [delivery["sink"] for delivery in alert["deliveries"]] == ["chat"]
+        end(server)
