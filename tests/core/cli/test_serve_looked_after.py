@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.core.cli.calls import PROGRAM, SLOW, Rota, wait_for
+from tests.lab.postgres import Postgres
 
 SETTINGS = "home: .rota\ndurability: process\n"
 
@@ -228,3 +229,22 @@ def test_sighup_begins_to_tell_people_by_a_sink_that_was_added(rota: Rota) -> No
         (alert,) = rota.ok("alerts", "list", "--json").json["alerts"]
         assert [delivery["sink"] for delivery in alert["deliveries"]] == ["chat"]
         end(server)
+
+
+def test_a_server_whose_database_goes_is_unready_but_alive_until_that_comes_back(
+    rota: Rota, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Postgres.start() as postgres, postgres.database() as url:
+        monkeypatch.setenv("ROTA_STORE", url)
+        rota.write("rota.yaml", SETTINGS + "lease: 3s\n")
+        rota.ok("migrate")
+        with serving(rota, "--probe-port", "0") as server:
+            probe = read_to(server, "probes listen on")[-1].split()[-1]
+            read_to(server, "serving")
+            until(lambda: asked(f"{probe}/ready")[0] == 200)
+            postgres.kill()
+            until(lambda: asked(f"{probe}/ready")[0] == 503)
+            assert asked(f"{probe}/live")[0] == 200
+            postgres.restart()
+            until(lambda: asked(f"{probe}/ready")[0] == 200)
+            end(server)
