@@ -90,6 +90,8 @@ def test_cases_must_fit_what_the_value_can_be(points: Check, spec: str, cases: s
         ("triggers: [{id: t, type: objectstore.arived}]", ["unknown-type @ objectstore.arived"]),
         ("triggers: [{id: t, type: flow, after: [{flow: f}]}]", ["trigger-circle @ {flow"]),
         ("triggers: [{id: t, type: flow, after: [{}]}]", ["trigger-circle @ {}"]),
+        ("triggers: [{id: t, type: flow, window: 0s, after: [{flow: a}, {flow: b}]}]", ["invalid-value @ 0s"]),
+        ("triggers: [{id: t, type: flow, window: 1h, after: [{flow: a}]}]", ["misplaced-key @ window"]),
         ("triggers: [{id: t, type: flow, after: [{flow: other}]}]", []),
         ("triggers: [{id: t, type: flow, after: [{flow: f, namespace: else}]}]", []),
         ("triggers: [{id: t, type: schedule, cron: '0 2 * * *', inputs: {x: 1}}]", ["unknown-input @ x"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from rota.errors import PluginError
 from rota.flows.checker.examination import Examination
 from rota.flows.checker.fields import Owner, check_fields
@@ -42,6 +44,7 @@ def _check_plugin(exam: Examination, trigger: PluginTrigger, path: Path) -> None
 
 
 def _check_after(exam: Examination, trigger: FlowTrigger, path: Path) -> None:
+    _check_window(exam, trigger, (*path, "window"))
     for index, condition in enumerate(trigger.after):
         place = (*path, "after", index)
         if _fits(condition, exam.namespace, exam.namespace, exam.flow.id):
@@ -50,6 +53,17 @@ def _check_after(exam: Examination, trigger: FlowTrigger, path: Path) -> None:
             exam.report("trigger-circle", message, place, hint)
             continue
         _check_named(exam, condition, place)
+
+
+def _check_window(exam: Examination, trigger: FlowTrigger, path: Path) -> None:
+    if trigger.window is None:
+        return
+    if trigger.match == "any" or len(trigger.after) == 1:
+        message = f"`window` of trigger `{trigger.id}` has no meaning: one end is enough to start the flow"
+        exam.report("misplaced-key", message, path, "remove it, or use `match: all` with several conditions", key=True)
+    elif trigger.window < timedelta(seconds=1):
+        message = f"`window` of trigger `{trigger.id}` cannot be met: no two flows end at the very same moment"
+        exam.report("invalid-value", message, path, "write how long the ends may lie apart: `6h`")
 
 
 def _check_named(exam: Examination, condition: FlowCondition, place: Path) -> None:
