@@ -188,6 +188,7 @@ def test_a_url_that_cannot_work_is_refused_without_showing_it(url: str, reason: 
         "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#ops",
         "pagerduty://" + "a" * 32 + "@" + "b" * 32,
         "opsgenie://" + "a" * 36,
+        "workflows://chat.bank.internal/" + "a" * 32 + "/" + "b" * 43,
         "mailtos://rota:hunter2@bank.example?smtp=smtp.bank.example&to=dba@bank.example",
         "ntfys://ntfy.bank.internal/alerts",
         "mmosts://chat.bank.internal/" + "a" * 26,
