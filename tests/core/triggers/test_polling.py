@@ -121,6 +121,35 @@ def test_a_trigger_that_was_redefined_while_it_polled_takes_nothing_of_that_poll
     assert clockwork.executions("taken") == []
 
 
+@pytest.mark.parametrize("change", [("name:", "interval: 1m, name:"), ("triggers:", "disabled: true\ntriggers:")])
+def test_events_of_a_trigger_that_was_redefined_meanwhile_are_neither_started_nor_acknowledged(
+    clockwork: Clockwork, source: Any, change: tuple[str, str]
+) -> None:
+    source.given += [events("a")]
+    clockwork.turn(after=60)
+    clockwork.until(lambda: source.seen and not clockwork.part.polling._ended.empty())
+    clockwork.deploy(FLOW.replace("{{ vars.queue }}", "invoices").replace(*change, 1).replace("interval: 1m, ", "", 1))
+    before = clockwork.trigger("taken", "queue")
+    clockwork.until(lambda: not clockwork.part.polling.running, turns=True)
+    assert (clockwork.executions("taken"), source.acknowledged) == ([], [])
+    assert clockwork.trigger("taken", "queue")["disabled"] == before["disabled"]
+
+
+def test_an_event_that_cannot_start_is_seen_again_and_holds_up_no_other(clockwork: Clockwork, source: Any) -> None:
+    clockwork.deploy(FLOW.replace("{{ trigger.event.key }}", "{{ 6 // trigger.event.number }}"))
+    bad, good = Event("bad", {"key": "bad", "number": 0}), Event("good", {"key": "good", "number": 2})
+    source.given += [[bad, good], [bad, good], [good]]
+    poll(clockwork, source)
+    assert keys(clockwork) == ["good"]
+    assert clockwork.trigger("taken", "queue")["failures"] == 1
+    poll(clockwork, source, after=120)
+    assert source.seen[-1] == ("orders", {}), "its place has not moved"
+    assert (keys(clockwork), source.acknowledged) == (["good"], [])
+    poll(clockwork, source, after=3600)
+    assert keys(clockwork) == ["good"]
+    assert clockwork.trigger("taken", "queue")["failures"] == 0
+
+
 def test_what_was_taken_and_not_acknowledged_is_acknowledged_by_the_next_server(
     clockwork: Clockwork, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,3 +101,11 @@ def test_a_secret_that_cannot_be_had_is_the_servers_fault(hook: Clockwork, monke
     monkeypatch.delenv("SECRET_HOOK__KEY")
     answer = receive(hook, call({"kind": "push", "name": "Ada"}))
     assert (answer.status, "HOOK" in answer.message) == (503, False)
+
+
+def test_an_empty_key_lets_nobody_in(hook: Clockwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_HOOK__KEY", "")
+    assert receive(hook, call({"kind": "push", "name": "Ada"}, key="")).status == 401
+    monkeypatch.setenv("SECRET_HOOK__TOKEN", "")
+    assert receive(hook, call({"kind": "push", "name": "Ada"}, token="", key="")).status == 401
+    assert hook.executions("hooked") == []

@@ -78,7 +78,8 @@ def _receive(app: Application, row: Row, flow: Flow, trigger: WebhookTrigger, ca
         if not new:
             before = triggers.execution_of(conn, row, KIND, key)
             return Answer(200, "this call was taken before", before)
-        standing = {name: row[name] for name in ("namespace", "flow", "trigger", *triggers.STANDING)}
+        names = ("namespace", "flow", "trigger", "fingerprint", *triggers.STANDING)
+        standing = {name: row[name] for name in names}
         standing |= {"last_at": now, "execution_id": made.execution["id"], "updated_at": now}
         triggers.move(conn, [standing])
     if app.running is not None:

@@ -20,7 +20,8 @@ _SAVE = Bulk(triggers, update=[column.name for column in _t if column.name not i
 _NO_SOURCE = frozenset(("schedule", "flow", "webhook"))
 STANDING = ("high_water_at", "next_at", "last_at", "execution_id", "failures", "last_error", "updated_at")
 """The columns that evaluating a trigger changes, its `state` apart."""
-_MOVE = BulkUpdate(triggers, key=_KEY, values=STANDING)
+# One that was defined anew, or disabled in its flow, since it was looked at stands where that put it.
+_MOVE = BulkUpdate(triggers, key=(*_KEY, "fingerprint"), values=STANDING)
 _FIRE = Bulk(firings, ignore=True)
 _REVISION = sa.select(triggers, flows.c.revision_id).join(
     flows, sa.and_(flows.c.namespace == _t.namespace, flows.c.id == _t.flow)
@@ -151,11 +152,14 @@ def next_due(conn: sa.Connection) -> float | None:
 
 
 def move(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write where triggers stand after they were evaluated: the columns `STANDING`, the others stay."""
+    """Write where triggers stand after they were evaluated: the columns `STANDING`, the others stay.
+
+    A trigger whose `fingerprint` is another by now is left alone.
+    """
     _MOVE(conn, rows)
 
 
-def remember(conn: sa.Connection, row: dict[str, Any], state: dict[str, Any]) -> bool:
+def remember(conn: sa.Connection, row: dict[str, Any], state: dict[str, Any] | None) -> bool:
     """Write a trigger's memory, unless it was removed, disabled or defined anew since `row`; return whether it was."""
     where = (_t.namespace == row["namespace"], _t.flow == row["flow"], _t.trigger == row["trigger"])
     same = (_t.fingerprint == row["fingerprint"], _t.enabled.is_(True), _t.next_at.is_not(None))

@@ -19,7 +19,7 @@ from rota.flows.models import Flow
 from rota.flows.triggers import AnyTrigger, PluginTrigger
 from rota.store import triggers
 from rota.triggers.context import Means, TriggerContext
-from rota.triggers.firing import Row, Start
+from rota.triggers.firing import Made, Row, Start
 from rota.triggers.poll import Poll, names_of, run_poll
 from rota.triggers.turn import Key, Turn, key_of
 
@@ -122,25 +122,38 @@ class Polling:
         row = poll.row
         if poll.error:
             turn.failed(row, poll.error)
-            interval = poll.trigger.interval.total_seconds()
-            turn.move(row, next_at=turn.now + min(max(SLOWEST, interval), interval * 2 ** min(row["failures"], 10)))
+            turn.move(row, next_at=turn.now + self._pause(poll))
             return
         starts = [
             Start(row, KIND, event.key, turn.now if event.date is None else event.date.timestamp(), event.data)
             for event in poll.events
         ]
         made = turn.start(starts, poll.flow, poll.trigger)
+        memory = self._memory(poll)
         if any(one.error for one in made):
-            turn.move(row, next_at=turn.now + poll.trigger.interval.total_seconds())
-        if not made:
+            # What could start has started, and starts nothing when it is seen again; the rest is seen again.
+            turn.move(row, next_at=turn.now + self._pause(poll))
+            memory = row["state"]
+        elif not made:
             turn.worked(row)
+        if made or memory != (row["state"] or {_STATE: {}}):
+            turn.writes.append(partial(self._remember, turn, poll, memory, made))
+
+    def _memory(self, poll: Poll) -> dict[str, Any]:
         acknowledges = poll.instance is not None and type(poll.instance).ack is not Trigger.ack
-        owed = poll.events if acknowledges else []
-        memory = {_STATE: poll.state, **({_OWED: [_record(one) for one in owed]} if owed else {})}
-        if memory != (row["state"] or {_STATE: {}}):
-            turn.writes.append(partial(_remember, turn=turn, row=row, memory=memory, made=made))
-        if owed:
-            turn.after.append(partial(self._acknowledge_later, poll, owed))
+        owed = [_record(one) for one in poll.events] if acknowledges else []
+        return {_STATE: poll.state, **({_OWED: owed} if owed else {})}
+
+    def _pause(self, poll: Poll) -> float:
+        interval = poll.trigger.interval.total_seconds()
+        return float(min(max(SLOWEST, interval), interval * 2 ** min(poll.row["failures"], 10)))
+
+    def _remember(self, turn: Turn, poll: Poll, memory: dict[str, Any] | None, made: list[Made], conn: Any) -> None:
+        """Write a trigger's memory; where it was switched off or defined anew meanwhile, nothing of the poll counts."""
+        if not triggers.remember(conn, poll.row, memory):
+            turn.drop(made)
+        elif memory and _OWED in memory and memory is not poll.row["state"]:
+            turn.after.append(partial(self._acknowledge_later, poll, poll.events))
 
     def _acknowledge_later(self, poll: Poll, events: list[Event]) -> None:
         threading.Thread(target=self._acknowledge, args=(poll, events), daemon=True).start()
@@ -160,12 +173,6 @@ class Polling:
             poll.ctx.stop()
         # Those that hang keep their places; the others end by themselves, and find that they were given up.
         self.running = {key: poll for key, poll in self.running.items() if poll.hangs}
-
-
-def _remember(conn: Any, *, turn: Turn, row: Row, memory: dict[str, Any], made: list[Any]) -> None:
-    """Write a trigger's memory; where it was switched off or defined anew meanwhile, nothing of the poll counts."""
-    if not triggers.remember(conn, row, memory):
-        turn.drop(made)
 
 
 def _record(event: Event) -> list[Any]:

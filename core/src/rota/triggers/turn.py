@@ -83,4 +83,4 @@ class Turn:
         triggers.move(conn, list(self._standing.values()))
 
 
-_NAMES = ("namespace", "flow", "trigger")
+_NAMES = ("namespace", "flow", "trigger", "fingerprint")
