@@ -66,13 +66,11 @@ def test_what_was_being_sent_when_the_server_was_killed_is_sent_again(
     )
     rota.write("bad.yaml", "id: bad\nnamespace: team\ntasks: [{id: a, type: fail, message: on purpose}]\n")
     rota.ok("flows", "deploy", "bad.yaml")
+    rota.ok("run", "team/bad", "--detach")  # left to a server, whenever that is there
     with rota.begin("serve") as first:
-        started = threading.Thread(target=rota.program, args=("run", "team/bad", "--quiet"))
-        started.start()
         until(lambda: len(receiver.got) == 1)
         first.kill()
         first.wait(30)
-        started.join(60)
     assert states(rota) == ["queued"]
     receiver.answers.set()
     with rota.begin("serve"):
@@ -103,13 +101,13 @@ def test_of_two_servers_the_one_that_is_left_tells_that_the_other_died_and_goes_
     rota.ok("migrate")
     rota.ok("flows", "deploy", "bad.yaml")
     with rota.begin("serve") as first:
-        rota.program("run", "team/bad", "--quiet")
+        rota.ok("run", "team/bad", "--detach")
         until(lambda: titles(receiver) == ["team/bad failed"])
         with rota.begin("serve"):
             until(lambda: serving(postgres_url) == 2)
             first.kill()
             until(lambda: len(receiver.got) == 2)
-            rota.program("run", "team/bad", "--quiet")
+            rota.ok("run", "team/bad", "--detach")
             until(lambda: count_of(rota, "team/bad failed") == 2)
     died = titles(receiver)[1]
     assert died.startswith("a server on `")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from rota.flows.loader import parse_flow
 from rota.server.application import Application
 from rota.server.triggers_part import TriggersPart
+from rota.store import Connection
 from tests.core.dists import Dists, dists
 
 __all__ = ["dists"]
@@ -42,6 +44,17 @@ class Clockwork:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(time, "time", lambda: self.now)
             yield
+
+    def before_the_next_write(self, do: Callable[[], object]) -> None:
+        """Have `do` happen in the next turn, between what it reads and what it writes."""
+        around = self.part.evaluator._around
+
+        def submit(write: Callable[[Connection], Any]) -> Any:
+            self.part.evaluator._around = around
+            do()
+            return around.submit(write)
+
+        self.part.evaluator._around = replace(around, submit=submit)
 
     def turn(self, after: float = 0.0) -> float:
         """Let `after` seconds pass and do a turn; return for how long there is nothing to do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,6 +105,8 @@ def test_what_cannot_be_made_up_for_is_told_at_once(clockwork: Clockwork) -> Non
     start = clockwork.app.triggers.backfills.start
     with pytest.raises(UsageError, match="ends before it begins"):
         start("data", "daily", "day", since=UNTIL, until=SINCE)
+    with pytest.raises(UsageError, match="is not over yet"):
+        start("data", "daily", "day", since=SINCE, until=time.time() + 3600)
     with pytest.raises(UsageError, match="is no schedule"):
         start("data", "daily", "hook", since=SINCE, until=UNTIL)
     with pytest.raises(NotFound, match="no trigger `nothing`"):

@@ -161,3 +161,19 @@ def test_jitter_is_the_same_for_the_same_date_and_keeps_the_order() -> None:
         started += found.dates
         mark, now = found.mark, max(now + 0.5, found.next_at)
     assert started == [float(date) for date in range(10, 10 * len(started) + 10, 10)]
+
+
+@pytest.mark.parametrize(("every", "jitter", "hours"), [("10s", "2h", 12), ("60s", "36h", 96)])
+def test_a_long_jitter_loses_nothing(every: str, jitter: str, hours: int) -> None:
+    often = schedule(every=every, jitter=jitter, on_missed="all", max_missed=100)
+    after = dates_of(often, "UTC", 0.0)
+    mark = now = begin = 1_800_000_000.0
+    started: list[float] = []
+    while now < begin + hours * 3600:
+        found = look(often, after, "n", mark, now)
+        assert found.next_at is not None
+        started += found.dates
+        mark, now = found.mark, min(max(now + 30, found.next_at), now + 600)
+    step = often.every.total_seconds() if often.every else 0.0
+    assert len(started) > 100
+    assert started == [begin + step * number for number in range(1, len(started) + 1)]

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rota.store import triggers
+from rota.triggers.dates import stamp
 from tests.core.triggers.conftest import Clockwork
 
 FLOW = """
@@ -128,8 +130,10 @@ def test_an_execution_that_was_cancelled_or_purged_holds_nothing_back(clockwork:
     clockwork.until(lambda: clockwork.app.executions.get(second)["state"] == "running")
     clockwork.app.executions.cancel(second)
     clockwork.until(lambda: clockwork.app.executions.get(second)["ended_at"])
-    clockwork.app.maintenance.purge(timedelta(seconds=-10))
+    clockwork.app.maintenance.purge(timedelta(days=-1))
     assert clockwork.executions("nightly") == []
+    with clockwork.app.store.read() as conn:
+        assert triggers.fired_keys(conn, "data", "nightly", "each", [stamp(clockwork.now)]) == {}
     clockwork.turn()
     assert clockwork.executions("nightly") == [], "its mark stays, although the firings are gone"
     clockwork.turn(after=600)
@@ -150,3 +154,22 @@ def test_a_trigger_is_fired_by_hand_whatever_its_when_says(clockwork: Clockwork)
     clockwork.app.triggers.fire("data", "nightly", "each", date=date, author="ann")
     row = clockwork.ended("nightly", 1)[0]
     assert (row["inputs"], row["author"], row["trigger"]["date"]) == ({"day": "2026-03-01"}, "ann", date.isoformat())
+
+
+@pytest.mark.parametrize(
+    ("change", "started"),
+    [({"more": ", disabled: true"}, 0), ({"every": "1m"}, 10)],
+    ids=["disabled", "more often"],
+)
+def test_a_flow_that_is_deployed_while_its_schedule_is_looked_at_has_the_schedule_that_was_deployed(
+    clockwork: Clockwork, change: dict[str, str], started: int
+) -> None:
+    clockwork.deploy(flow(every="1d", more=", on_missed: all"))
+    clockwork.turn()
+    clockwork.now += 86_400
+    clockwork.before_the_next_write(lambda: clockwork.deploy(flow(**change)))
+    clockwork.turn()
+    for _ in range(10):
+        clockwork.turn(after=60)
+    assert len(clockwork.executions("nightly")) == 1 + started
+    assert clockwork.trigger("nightly", "each")["disabled"] is (started == 0)

@@ -31,10 +31,13 @@ class Backfills:
     def dates(self, namespace: str, flow: str, trigger: str, since: float, until: float) -> list[float]:
         """Return the dates of a schedule from `since` on and before `until`.
 
-        Raises NotFound, and UsageError for a trigger that is no schedule or a period with more than `MOST` dates.
+        Raises NotFound, and UsageError for a trigger that is no schedule, and for a period with more than `MOST` dates
+        or one that is not over.
         """
         if until <= since:
             raise UsageError("the period ends before it begins", hint="`--until` is later than `--since`")
+        if until > time.time():
+            raise UsageError("the period is not over yet", hint="what is to come, the schedule starts itself")
         with self._app.store.read() as conn:
             revision = flows.newest(conn, namespace, flow)
             there = triggers.get(conn, namespace, flow, trigger)

@@ -38,11 +38,9 @@ class Backfilling:
         self._store = store
         self._shelf = shelf
         self._timezone = timezone
-        self._any = True
 
     def forget(self) -> None:
-        """Look at the record again."""
-        self._any = True
+        """Drop nothing: all that it knows is on record."""
 
     def take(self, turn: Turn) -> float | None:
         """Start what may start of all backfills; return when there is more to do."""

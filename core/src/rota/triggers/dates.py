@@ -153,7 +153,7 @@ def look(schedule: ScheduleTrigger, after: After, name: str, mark: float, now: f
     """
     jitter = schedule.jitter.total_seconds()
     passed: list[float] = []
-    for date in _between(after, mark, now, schedule.max_missed):
+    for date in _between(after, mark, now, schedule.max_missed, jitter):
         if date + delay_of(name, date, jitter) > now:
             break
         passed.append(date)
@@ -165,15 +165,17 @@ def look(schedule: ScheduleTrigger, after: After, name: str, mark: float, now: f
     return Look(tuple(chosen), mark, next_at, dropped)
 
 
-def _between(after: After, mark: float, now: float, most: int) -> Iterator[float]:
+def _between(after: After, mark: float, now: float, most: int, jitter: float) -> Iterator[float]:
     """Yield the dates after `mark` up to `now`, but after a long sleep not many more than the newest `most`."""
     wanted = most + int(ON_TIME) + 1
+    come = now - jitter  # a date after this may still wait for its delay: it was not missed
     for span in _SPANS:
-        if now - span <= mark:
+        if come - span <= mark:
             break
-        found = list(_until(after(now - span), now))
+        found = list(_until(after(come - span), come))
         if len(found) >= wanted:
             yield from found
+            yield from _until(after(come), now)
             return
     yield from _until(after(mark), now)
 
