@@ -19,6 +19,12 @@ tasks:
   - {id: before, type: ledger.again}
   - {id: answer, type: pause, inputs: [{id: word, type: string}]}
 """
+ALONE = """
+id: alone
+concurrency: {limit: 1, on_limit: queue}
+tasks:
+  - {id: answer, type: pause, inputs: [{id: word, type: string}]}
+"""
 PICKED = """
 id: picked
 tasks:
@@ -60,6 +66,26 @@ def test_an_execution_that_waits_for_a_person_outlives_any_number_of_servers(tmp
             site.until(lambda: site.row(execution)["adoptions"] == 0, "its being forgotten")
         site.app.executions.resume(execution, inputs={"word": "on"})
         assert site.ended(execution)["state"] == "success", (site.row(execution), site.states(execution), site.story())
+
+
+def test_an_execution_that_waits_for_its_place_outlives_any_number_of_servers(tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        site.deploy(ALONE)
+        server = site.serve()
+        first = site.start("alone")
+        site.until(lambda: site.row(first)["state"] == "paused", "the first to have its place")
+        second = site.start("alone")
+        site.until(lambda: site.row(second)["state"] == "queued", "the second to wait")
+        for _ in range(6):
+            server.kill()
+            before = site.row(second)["owner"]
+            server = site.serve()
+            site.until(lambda before=before: site.row(second)["owner"] != before, "the adoption")  # type: ignore[misc]
+            site.until(lambda: site.row(second)["adoptions"] == 0, "its being forgotten")
+        for execution in (first, second):
+            site.until(lambda execution=execution: site.row(execution)["state"] == "paused", "its turn")  # type: ignore[misc]
+            site.app.executions.resume(execution, inputs={"word": "on"})
+            assert site.ended(execution)["state"] == "success", (site.row(execution), site.story())
 
 
 def test_a_task_lost_twice_has_failed_whatever_its_type(tmp_path: Path) -> None:

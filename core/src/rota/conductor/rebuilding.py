@@ -46,6 +46,7 @@ class Rebuilding:
         own = self._conductor
         states, waits, asked = own.ownership.read(lambda conn: _of_execution(conn, live.id))
         if not states:
+            own.driver.progress(live)  # it has not begun: it is not what ended the server
             own.lifecycle.begin(live)
             return
         assert live.root is not None
