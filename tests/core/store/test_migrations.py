@@ -59,6 +59,26 @@ def test_the_migrated_schema_is_that_of_the_tables(
     engine.dispose()
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_an_index_over_some_rows_is_so_on_every_database(
+    dialect: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/x.db" if dialect == "sqlite" else request.getfixturevalue("postgres_url")
+    engine = sa.create_engine(url)
+    with engine.begin() as conn:
+        upgrade(conn)
+        partial = {
+            index["name"]
+            for table in sa.inspect(conn).get_table_names()
+            for index in sa.inspect(conn).get_indexes(table)
+            if index.get("dialect_options", {}).get(f"{dialect}_where") is not None
+        }
+    engine.dispose()
+    wanted = {index.name for table in metadata.tables.values() for index in table.indexes if index.info}
+    assert wanted
+    assert partial == wanted
+
+
 def test_a_new_file_is_the_same_as_a_migrated_one(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/new.db").close()
     engine = sa.create_engine(f"sqlite:///{tmp_path}/migrated.db")

@@ -52,10 +52,18 @@ def _at(name: str, *, nullable: bool = True) -> Column[float]:
     return Column(name, Time, nullable=nullable)
 
 
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index over some rows only.
+
+    `postgresql_where` would load SQLAlchemy's dialect of PostgreSQL where only SQLite is used: migrations, which make
+    the tables there, take it from `info`.
+    """
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
+
+
 def _alive(name: str, *columns: str) -> Index:
     """An index over the executions that have not ended, which are few."""
-    where = text("ended_at IS NULL")
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    return _partial(name, *columns, where="ended_at IS NULL")
 
 
 # --- the database itself ----------------------------------------------------------------------------
@@ -275,12 +283,7 @@ commands = Table(
     _at("applied_at"),
     Column("result", Json),
     Index("ix_commands_execution", "execution_id"),
-    Index(
-        "ix_commands_open",
-        "id",
-        sqlite_where=text("applied_at IS NULL"),
-        postgresql_where=text("applied_at IS NULL"),
-    ),
+    _partial("ix_commands_open", "id", where="applied_at IS NULL"),
     sqlite_autoincrement=True,
 )
 
@@ -473,13 +476,7 @@ conditions = Table(
     _at("cleared_at"),
     Column("handled", Boolean, nullable=False),
     PrimaryKeyConstraint("kind", "subject"),
-    Index(
-        "ix_conditions_new",
-        "kind",
-        "subject",
-        sqlite_where=text("NOT handled"),
-        postgresql_where=text("NOT handled"),
-    ),
+    _partial("ix_conditions_new", "kind", "subject", where="NOT handled"),
 )
 
 incidents = Table(
@@ -507,21 +504,8 @@ incidents = Table(
     Column("told_closed", Key),
     Column("silence_id", Id),
     Index("ix_incidents_opened", "opened_at", "id"),
-    Index(
-        "ix_incidents_open",
-        "rule",
-        "kind",
-        "key",
-        unique=True,
-        sqlite_where=text("closed_at IS NULL"),
-        postgresql_where=text("closed_at IS NULL"),
-    ),
-    Index(
-        "ix_incidents_pending",
-        "due_at",
-        sqlite_where=text("pending IS NOT NULL"),
-        postgresql_where=text("pending IS NOT NULL"),
-    ),
+    _partial("ix_incidents_open", "rule", "kind", "key", where="closed_at IS NULL", unique=True),
+    _partial("ix_incidents_pending", "due_at", where="pending IS NOT NULL"),
     Index("ix_incidents_told", "told"),
     Index("ix_incidents_told_closed", "told_closed"),
 )
@@ -544,13 +528,7 @@ deliveries = Table(
     Column("merged_into", Key),
     Index("ix_deliveries_message", "message"),
     Index("ix_deliveries_created", "created_at", "id"),
-    Index(
-        "ix_deliveries_queued",
-        "sink",
-        "next_at",
-        sqlite_where=text("state = 'queued'"),
-        postgresql_where=text("state = 'queued'"),
-    ),
+    _partial("ix_deliveries_queued", "sink", "next_at", where="state = 'queued'"),
     Index("ix_deliveries_sent", "sink", "sent_at"),
 )
 
