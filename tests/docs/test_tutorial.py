@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -30,12 +29,6 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def last_execution(folder: Path) -> str:
-    listed = run("rota executions list --json", folder)
-    found: str = json.loads(listed.stdout)["executions"][0]["id"]
-    return found
-
-
 def installed_beside(command: str) -> str:
     """Install the plugin into a folder of the test's own: the environment that runs the tests stays as it is."""
     if shutil.which("uv"):
@@ -60,8 +53,6 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
             command, _, comment = line.partition("   # exit ")
             if command.startswith("pip install"):
                 command = installed_beside(command)
-            if "LAST" in command:
-                command = command.replace("LAST", last_execution(tmp_path))
             done = run(command, tmp_path)
             assert done.returncode == int(comment or 0), f"{command}\n{done.stdout}\n{done.stderr}"
             commands += 1

@@ -31,6 +31,29 @@ def test_a_list_is_newest_first_and_paged(rota: Rota) -> None:
     assert f"--before {made[1][:16]}" in rota.ok("executions", "list", "--limit", "2").err
 
 
+def test_latest_is_the_one_that_the_caller_started_last(rota: Rota, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = rota("executions", "show", "latest")
+    assert none.code == 2
+    assert "has started no execution" in none.err
+    mine = rota.ok("run", "hello.yaml", "--json").json["id"]
+    with monkeypatch.context() as other:
+        other.setattr("getpass.getuser", lambda: "somebody-else")
+        theirs = rota.ok("run", "hello.yaml", "--json").json["id"]
+        assert rota.ok("executions", "show", "latest", "--json").json["id"] == theirs
+    assert rota.ok("executions", "show", "latest", "--json").json["id"] == mine
+    assert rota.ok("executions", "logs", "latest", "--json").out == rota.ok("executions", "logs", mine, "--json").out
+    assert mine[:16] in rota("executions", "cancel", "latest").err
+
+
+def test_latest_is_no_subflow(rota: Rota) -> None:
+    rota.write("child.yaml", "id: child\nnamespace: team\ntasks:\n  - {id: say, type: log, message: hi}\n")
+    rota.ok("flows", "deploy", "child.yaml")
+    outer = "id: outer\nnamespace: team\ntasks:\n  - {id: call, type: subflow, flow: child}\n"
+    ran = rota.ok("run", rota.write("outer.yaml", outer), "--json").json["id"]
+    assert len(ids(rota)) == 2
+    assert rota.ok("executions", "show", "latest", "--json").json["id"] == ran
+
+
 def test_a_list_can_be_filtered(rota: Rota) -> None:
     failed = rota.run_failing()
     good = rota.ok("run", "hello.yaml", "--namespace", "other", "--label", "team=blue", "--json").json["id"]

@@ -13,8 +13,23 @@ from rota.errors import UsageError
 
 Decorator = Callable[[Any], Any]
 
+
+def _named(ctx: click.Context, _param: click.Parameter, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Put the id of the execution that the caller started last for `latest`. Raises NotFound."""
+    if isinstance(value, tuple):
+        return tuple(str(_named(ctx, _param, one)) for one in value)
+    if value != "latest":
+        return value
+    from rota.cli.application import application_of, author
+
+    return application_of(ctx).executions.latest(author())
+
+
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-execution: Decorator = click.argument("id", metavar="EXECUTION", shell_complete=suggestions.executions)
+execution: Decorator = click.argument("id", metavar="EXECUTION", callback=_named, shell_complete=suggestions.executions)
+executions: Decorator = click.argument(
+    "ids", metavar="EXECUTION...", nargs=-1, required=True, callback=_named, shell_complete=suggestions.executions
+)
 inputs: Decorator = click.option(
     "-i",
     "--input",

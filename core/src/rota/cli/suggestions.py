@@ -39,6 +39,7 @@ def _is_there(app: Application) -> bool:
 def _executions(app: Application, incomplete: str) -> Iterable[tuple[str, str]]:
     from rota.cli.formats import short_id
 
+    yield "latest", "the one that you started last"
     for row in app.executions.list(limit=_MOST):
         short = short_id(row["id"])
         yield row["id"] if len(incomplete) > len(short) else short, f"{row['namespace']}/{row['flow']} {row['state']}"

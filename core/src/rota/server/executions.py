@@ -171,6 +171,14 @@ class Executions:
             raise UsageError(f"the id `{id}` is not unique", hint=f"it may be {', '.join(found)}")
         return id if id in found else found[0]
 
+    def latest(self, author: str) -> str:
+        """Return the id of the execution that `author` started last; subflows do not count. Raises NotFound."""
+        with self._app.store.read() as conn:
+            found = executions.latest_of(conn, author)
+        if found is None:
+            raise NotFound(f"`{author}` has started no execution", hint="`rota executions list` shows those of others")
+        return found
+
     def get(self, id: str) -> Row:
         """Return the row of an execution: `id, namespace, flow, state, run, problem, outputs, *_at, …`."""
         with self._app.store.read() as conn:

@@ -90,6 +90,12 @@ def starting_with(conn: sa.Connection, prefix: str, limit: int = 2) -> list[str]
     return list(conn.scalars(statement))
 
 
+def latest_of(conn: sa.Connection, author: str) -> str | None:
+    """Return the id of the newest execution that `author` started and no other execution did."""
+    statement = sa.select(_e.id).where(_e.author == author, _e.parent_id.is_(None))
+    return conn.scalar(statement.order_by(_e.created_at.desc(), _e.id.desc()).limit(1))
+
+
 def update(conn: sa.Connection, execution_id: str, **values: Any) -> bool:
     """Set columns of one execution; return whether it exists."""
     done = conn.execute(sa.update(executions).where(_e.id == execution_id).values(values))

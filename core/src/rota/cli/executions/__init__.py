@@ -11,7 +11,10 @@ from rota.cli.grouping import add_commands
 
 @click.group()
 def command() -> None:
-    """Look at executions and steer them."""
+    """Look at executions and steer them.
+
+    EXECUTION is an id, as much of its beginning as is unique, or `latest`: the one that you started last.
+    """
 
 
 add_commands(command, list_, show, logs, cancel, restart, replay, resume, limits)

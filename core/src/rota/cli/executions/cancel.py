@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rota.cli import suggestions
+from rota.cli import options
 from rota.cli.application import author, pass_application
 from rota.cli.formats import short_id
 from rota.cli.output import say
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("ids", metavar="EXECUTION...", nargs=-1, required=True, shell_complete=suggestions.executions)
+@options.executions
 @click.option("--wait", is_flag=True, help="Wait until they have ended.")
 @pass_application
 def command(app: Application, ids: tuple[str, ...], wait: bool) -> None:
