@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from random import Random
 from typing import Any
 
@@ -30,10 +30,9 @@ CHECKED = settings(deadline=None, max_examples=150, suppress_health_check=list(H
 class Watch:
     """Looks at every event and command of a world, and objects to what may not be."""
 
-    def __init__(self, world: World, *, crashes: bool = False) -> None:
-        self.world = world
-        self.reruns = int(crashes)
-        self.runs: Counter[tuple[Any, ...]] = Counter()
+    def __init__(self, world: World, *, crashes: bool) -> None:
+        self.world, self.crashes = world, crashes
+        self.tries: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         self.frame_starts: Counter[str] = Counter()
         self.open: dict[tuple[str, str], set[int]] = {}
         self.stopped: set[str] = set()
@@ -53,14 +52,28 @@ class Watch:
         frame = self.world.frames[path]
         node = frame.nodes[run.node]
         rounds = tuple(frame.states[one.id].round for one in line(node)[1:])
-        self.runs[path, run.node, self.frame_starts[path], rounds] += 1
-        retry = node.step.retry if isinstance(node.step, Step) else None
-        allowed = 2 if retry is None else 4
-        if retry is None and "rerun" not in str(self.world.script.outcomes.get(run.node)):
-            allowed = 2 if node.on_lost == "retry" else 1
-        assert self.runs[path, run.node, self.frame_starts[path], rounds] <= allowed + self.reruns
+        begun = (path, run.node, self.frame_starts[path], rounds)
+        self.tries[begun].append(run.attempt)
+        assert len(set(self.tries[begun])) == len(self.tries[begun]), "an attempt was started twice"
+        assert len(self.tries[begun]) <= self.attempts(node) + self.losses(node)
         for one in line(node):
             self.in_order(frame, one)
+
+    def attempts(self, node: Node) -> int:
+        """How often `retry` lets a task be tried."""
+        retry = node.step.retry if isinstance(node.step, Step) else None
+        if retry is None:
+            return 1
+        return (
+            retry.attempts
+            if isinstance(retry.attempts, int)
+            else self.world.script.answers[node.id]["retry"]["attempts"]
+        )
+
+    def losses(self, node: Node) -> int:
+        """How many losses, which are no attempt of the task's own, are made good: one at most."""
+        outcomes = self.world.script.outcomes.get(node.id, [])
+        return int(self.crashes or "lost" in outcomes or "rerun" in outcomes)
 
     def in_order(self, frame: Frame, node: Node) -> None:
         """What must have ended well before `node` has."""
@@ -83,7 +96,7 @@ class Watch:
         opened_now.add(opened.index)
         if isinstance(node.step, (Foreach, Fleet)):
             live: Any = frame.lives[node.id]
-            assert len(opened_now) <= max(live.limits.max_parallel, 5)
+            assert len(opened_now) <= live.limits.max_parallel
             assert live.limits.max_parallel <= 10
         else:
             assert len(opened_now) == 1
