@@ -126,7 +126,7 @@ class Ownership:
             if not conductors.check(conn, self.id, self.epoch, self.batch, patience=self.lease):
                 raise LeaseLost
             write(conn)
-            failpoints.hit("commit.inside")
+            failpoints.hit_commit(conn)
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """Return what `query` finds; as long as the store is away, wait for it. Raises StoreError for all else."""
