@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
-from rota import Context, Task, TaskFailed, hookimpl
+from rota import Context, Event, Task, TaskFailed, Trigger, hookimpl
 
 RECORD = 512
 
@@ -133,6 +134,34 @@ class Odd(Task):
         elif self.where == "state":
             ctx.state[text] = text
         return {"text": text} if self.where == "output" else None
+
+
+class Lines(Trigger):
+    """Take the lines of a file, a few at a time, and say in another which were taken.
+
+    Example:
+        - {id: lines, type: ledger.lines, file: /tmp/lines}
+    """
+
+    file: str
+    """The file; what was taken is said in that with `.taken` at its end."""
+
+    def poll(self, ctx: Context) -> Iterable[Event]:
+        place = ctx.state.get("place", 0)
+        found = Path(self.file).read_text().splitlines()[place : place + 3]
+        ctx.state["place"] = place + len(found)
+        return [Event(line, {"line": line}) for line in found]
+
+    def ack(self, events: Sequence[Event]) -> None:
+        with Path(f"{self.file}.taken").open("a") as taken:
+            taken.writelines(f"{event.key}\n" for event in events)
+            taken.flush()
+            os.fsync(taken.fileno())
+
+
+@hookimpl
+def register_triggers() -> Iterable[type[Trigger]]:
+    return [Lines]
 
 
 @hookimpl

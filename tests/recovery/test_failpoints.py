@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rota.conductor.failpoints import NAMES
+from rota.store.failpoints import NAMES
 from tests.recovery import bank, promises
 from tests.recovery.site import Site
 

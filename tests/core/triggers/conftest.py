@@ -109,6 +109,7 @@ from rota import Event, Trigger, hookimpl
 
 given = []
 acknowledged = []
+refusals = []
 seen = []
 gate = threading.Event()
 
@@ -130,6 +131,11 @@ class Queue(Trigger):
         return what
 
     def ack(self, events):
+        what = refusals.pop(0) if refusals else None
+        if what == "hang":
+            gate.wait()
+        elif what:
+            raise what
         acknowledged.append([event.key for event in events])
 
 @hookimpl

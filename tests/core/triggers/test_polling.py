@@ -153,7 +153,7 @@ def test_an_event_that_cannot_start_is_seen_again_and_holds_up_no_other(clockwor
 def test_what_was_taken_and_not_acknowledged_is_acknowledged_by_the_next_server(
     clockwork: Clockwork, source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling.Polling, "_acknowledge_later", lambda *_: None)  # it dies right after the commit
+    monkeypatch.setattr(polling.Polling, "_remembered", lambda *_: None)  # it dies right after the commit
     source.given += [events("a")]
     poll(clockwork, source)
     assert source.acknowledged == []
@@ -163,6 +163,64 @@ def test_what_was_taken_and_not_acknowledged_is_acknowledged_by_the_next_server(
     poll(clockwork, source)
     assert source.acknowledged == [["a"]]
     assert keys(clockwork) == ["a"]
+
+
+def test_what_cannot_be_acknowledged_stays_owed_and_is_told_before_more_is_asked_for(
+    clockwork: Clockwork, source: Any
+) -> None:
+    source.given += [events("a"), events("b")]
+    source.refusals += [OSError("the queue is away"), OSError("still away")]
+    poll(clockwork, source)
+    shown = clockwork.trigger("taken", "queue")
+    message = "what was taken cannot be acknowledged: OSError: the queue is away"
+    assert (shown["failures"], shown["last_error"]) == (1, message)
+    assert keys(clockwork) == ["a"]
+    clockwork.turn(after=shown["next_at"] - clockwork.now)
+    clockwork.until(lambda: clockwork.trigger("taken", "queue")["failures"] == 2, turns=True)
+    assert len(source.seen) == 1, "nothing was asked for"
+    poll(clockwork, source, after=3600)
+    assert source.acknowledged == [["a"], ["b"]]
+    assert keys(clockwork) == ["a", "b"]
+    assert clockwork.trigger("taken", "queue")["last_error"] is None
+
+
+def test_the_next_poll_waits_for_an_acknowledgement_that_takes_long(clockwork: Clockwork, source: Any) -> None:
+    source.given += [events("a"), events("b")]
+    source.refusals.append("hang")
+    clockwork.turn(after=60)
+    clockwork.until(lambda: keys(clockwork) == ["a"], turns=True)
+    clockwork.turn(after=60)
+    clockwork.turn(after=60)
+    assert len(source.seen) == 1
+    clockwork.turn(after=polling.HANGS)
+    assert "has not come back for" in clockwork.trigger("taken", "queue")["last_error"]
+    source.gate.set()
+    clockwork.until(lambda: not clockwork.part.polling.running, turns=True)
+    poll(clockwork, source)
+    assert keys(clockwork) == ["a", "b"]
+
+
+def test_a_poll_that_was_given_up_is_not_doubled_and_keeps_its_place(clockwork: Clockwork, source: Any) -> None:
+    source.given += ["hang", events("a")]
+    clockwork.turn(after=60)
+    clockwork.until(lambda: source.seen)
+    clockwork.part.evaluator._forget()
+    clockwork.turn(after=60)
+    assert (len(source.seen), len(clockwork.part.polling.running)) == (1, 1)
+    source.gate.set()
+    clockwork.until(lambda: not clockwork.part.polling.running, turns=True)
+    poll(clockwork, source)
+    assert keys(clockwork) == ["a"]
+
+
+def test_an_event_seen_before_is_not_shown_as_what_was_started_last(clockwork: Clockwork, source: Any) -> None:
+    source.given += [events("a"), events("a")]
+    poll(clockwork, source)
+    first = clockwork.trigger("taken", "queue")
+    poll(clockwork, source)
+    shown = clockwork.trigger("taken", "queue")
+    assert (shown["execution_id"], shown["last_at"]) == (first["execution_id"], first["last_at"])
+    assert clockwork.app.executions.get(shown["execution_id"])["flow"] == "taken"
 
 
 def test_a_plugin_that_is_not_there_is_the_failure_of_its_trigger_alone(clockwork: Clockwork, source: Any) -> None:

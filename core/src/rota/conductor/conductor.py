@@ -20,7 +20,6 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rota.conductor import failpoints
 from rota.conductor.abandoned import Abandoned
 from rota.conductor.batch import Batch
 from rota.conductor.controls import Controls
@@ -45,7 +44,7 @@ from rota.errors import RotaError, StoreError
 from rota.executions.clients import close_clients
 from rota.executions.models import Evaluated, Problem
 from rota.executions.worker import Outcome, execute
-from rota.store import Connection
+from rota.store import Connection, failpoints
 
 if TYPE_CHECKING:
     from rota.conductor.resources import Resources

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from rota.conductor import failpoints
 from rota.conductor.places import free_left_over
 from rota.errors import RotaError, StoreBusy, StoreError, StoreFull, StoreReadOnly
-from rota.store import Connection, conductors
+from rota.store import Connection, conductors, failpoints
 
 if TYPE_CHECKING:
     from rota.store import Store

@@ -6,13 +6,12 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rota.conductor import failpoints
 from rota.conductor.giving_up import end_executions, report
 from rota.conductor.ownership import MARGIN, LeaseLost, mended_by_waiting
 from rota.conductor.places import free_left_over
 from rota.errors import PluginError, RotaError, StoreError
 from rota.executions.models import Problem
-from rota.store import Connection, Store, conductors, executions
+from rota.store import Connection, Store, conductors, executions, failpoints
 from rota.store.presence import claim
 
 if TYPE_CHECKING:

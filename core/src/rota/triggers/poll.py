@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from rota.flows.models import Flow
 from rota.flows.task_fields import compile_field
 from rota.flows.templates import secret_values
 from rota.flows.triggers import PluginTrigger
+from rota.store import failpoints
 from rota.triggers.context import TriggerContext
 
 MOST = 10_000
@@ -26,31 +27,58 @@ LONGEST_KEY = 500
 
 @dataclass
 class Poll:
-    """A poll under way, or what came of it. `state` and `events` are there once it worked, else `error`."""
+    """A poll under way, or what came of it. `state` and `events` are there once it worked, else `error`.
+
+    `owed` is what the source is to be told was taken: before it is asked, or once `taken` says that it is on record;
+    `acknowledged` has the keys of what it was told.
+    """
 
     row: dict[str, Any]
     flow: Flow
     trigger: PluginTrigger
     ctx: TriggerContext
     started_at: float
+    owed: list[Event] = field(default_factory=list)
     instance: Trigger | None = None
+    masker: Callable[[str], str] = str
     events: list[Event] = field(default_factory=list)
     state: dict[str, Any] | None = None
     error: str = ""
+    acknowledged: list[str] = field(default_factory=list)
+    taken: bool = False
+    begun: bool = False
     hangs: bool = False
 
 
 def run_poll(poll: Poll, cls: type[Trigger], names: Mapping[str, Any], masker: Masker) -> None:
-    """Poll, and note what came of it; it never raises."""
+    """Acknowledge what is owed, poll, and note what came of it; it never raises."""
+    poll.masker = masker
     try:
         poll.instance = _instance(poll.trigger, cls, names, masker)
+        if poll.owed and not acknowledge(poll):
+            return
         events = poll.instance.poll(poll.ctx)
         poll.events = _checked(events, type(poll.instance).__name__)
         poll.state = poll.ctx.memory.values_now
-    except RotaError as error:
-        poll.error = masker(error.message)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        poll.error = masker(f"{type(error).__name__}: {error}")
+        poll.error = masker(_text(error))
+
+
+def acknowledge(poll: Poll) -> bool:
+    """Tell the source what was taken, and return whether that worked, else `error` says why; it never raises."""
+    assert poll.instance is not None
+    try:
+        poll.instance.ack(poll.owed)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        poll.error = poll.masker(f"what was taken cannot be acknowledged: {_text(error)}")
+        return False
+    failpoints.hit("poll.after_ack")
+    poll.acknowledged = [event.key for event in poll.owed]
+    return True
+
+
+def _text(error: Exception) -> str:
+    return error.message if isinstance(error, RotaError) else f"{type(error).__name__}: {error}"
 
 
 def names_of(poll: Poll, variables: Mapping[str, Any], secret: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Polling triggers: each poll on a thread of its own, its events and its memory on record together.
 
 A poll that does not come back is reported, and holds one of the places that polls have until it does; the others go on.
-What was taken but not yet acknowledged to the source is part of the memory: after a crash it is acknowledged first.
+What was taken is acknowledged to the source once it is on record, by the same poll, on a thread of its own. Until
+that is done it is part of the memory, and is acknowledged before the source is asked for more: also after a crash.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any
 from rota.extensions import Event, Trigger
 from rota.flows.models import Flow
 from rota.flows.triggers import AnyTrigger, PluginTrigger
-from rota.store import triggers
+from rota.store import failpoints, triggers
 from rota.triggers.context import Means, TriggerContext
 from rota.triggers.firing import Made, Row, Start
-from rota.triggers.poll import Poll, names_of, run_poll
+from rota.triggers.poll import Poll, acknowledge, names_of, run_poll
 from rota.triggers.turn import Key, Turn, key_of
 
 logger = logging.getLogger("rota.triggers")
@@ -66,7 +67,7 @@ class Polling:
             self._report(turn, row, running, max(HANGS, interval))
             return
         if len(self.running) >= PLACES:
-            hanging = sum(poll.hangs for poll in self.running.values())
+            hanging = sum(poll.hangs or poll.ctx.cancelled.is_set() for poll in self.running.values())
             turn.move(row, next_at=turn.now + 1.0)
             if hanging == PLACES:
                 turn.failed(row, f"all {PLACES} places for polls are held by polls that do not come back")
@@ -78,24 +79,22 @@ class Polling:
         means = self._means(row["namespace"])
         memory = row["state"] or {}
         ctx = TriggerContext(row["namespace"], row["flow"], row["trigger"], memory.get(_STATE) or {}, means)
-        poll = Poll(dict(row), flow, trigger, ctx, turn.now)
-        self.running[key_of(row)] = poll
-        names = names_of(poll, self._variables(row["namespace"]), partial(_secret, ctx))
         owed = [_event(one) for one in memory.get(_OWED) or ()]
         if self._acknowledged.get(key_of(row)) == [event.key for event in owed]:
             owed = []  # that was done here, and only the record does not say so yet
-        turn.after.append(lambda: self._run(poll, cls, names, means, owed))
+        poll = Poll(dict(row), flow, trigger, ctx, turn.now, owed)
+        self.running[key_of(row)] = poll
+        names = names_of(poll, self._variables(row["namespace"]), partial(_secret, ctx))
+        turn.after.append(lambda: self._run(poll, lambda: run_poll(poll, cls, names, means.masker)))
 
-    def _run(self, poll: Poll, cls: type[Trigger], names: dict[str, Any], means: Means, owed: list[Event]) -> None:
-        def work() -> None:
-            run_poll(poll, cls, names, means.masker)
-            if owed and poll.instance is not None and not poll.error:
-                self._acknowledge(poll, owed)
+    def _run(self, poll: Poll, work: Callable[[], object]) -> None:
+        def run() -> None:
+            work()
             self._ended.put(poll)
             self._wake()
 
-        name = f"rota-poll-{poll.ctx.task_run_id}"
-        threading.Thread(target=work, name=name, daemon=True).start()
+        poll.begun = True
+        threading.Thread(target=run, name=f"rota-poll-{poll.ctx.task_run_id}", daemon=True).start()
 
     def _report(self, turn: Turn, row: Row, poll: Poll, patience: float) -> None:
         taken = turn.now - poll.started_at
@@ -115,15 +114,18 @@ class Polling:
                 return None
             if self.running.get(key_of(poll.row)) is poll:
                 del self.running[key_of(poll.row)]
-            if not poll.ctx.cancelled.is_set():  # else it was given up: its place is free, and nothing of it counts
+            if poll.ctx.cancelled.is_set():  # it was given up: its place is free, and nothing of it counts
+                continue
+            if poll.acknowledged:
+                self._acknowledged[key_of(poll.row)] = poll.acknowledged
+            if poll.error:
+                turn.failed(poll.row, poll.error)
+                turn.move(poll.row, next_at=turn.now + self._pause(poll))
+            elif not poll.taken:
                 self._take(turn, poll)
 
     def _take(self, turn: Turn, poll: Poll) -> None:
         row = poll.row
-        if poll.error:
-            turn.failed(row, poll.error)
-            turn.move(row, next_at=turn.now + self._pause(poll))
-            return
         starts = [
             Start(row, KIND, event.key, turn.now if event.date is None else event.date.timestamp(), event.data)
             for event in poll.events
@@ -138,6 +140,7 @@ class Polling:
             turn.worked(row)
         if made or memory != (row["state"] or {_STATE: {}}):
             turn.writes.append(partial(self._remember, turn, poll, memory, made))
+            turn.after.append(partial(self._remembered, poll, turn.now))
 
     def _memory(self, poll: Poll) -> dict[str, Any]:
         acknowledges = poll.instance is not None and type(poll.instance).ack is not Trigger.ack
@@ -150,29 +153,26 @@ class Polling:
 
     def _remember(self, turn: Turn, poll: Poll, memory: dict[str, Any] | None, made: list[Made], conn: Any) -> None:
         """Write a trigger's memory; where it was switched off or defined anew meanwhile, nothing of the poll counts."""
-        if not triggers.remember(conn, poll.row, memory):
+        failpoints.hit("poll.before_commit")
+        poll.taken = triggers.remember(conn, poll.row, memory)
+        if not poll.taken:
             turn.drop(made)
-        elif memory and _OWED in memory and memory is not poll.row["state"]:
-            turn.after.append(partial(self._acknowledge_later, poll, poll.events))
+        poll.owed = poll.events if memory and _OWED in memory and memory is not poll.row["state"] else []
 
-    def _acknowledge_later(self, poll: Poll, events: list[Event]) -> None:
-        threading.Thread(target=self._acknowledge, args=(poll, events), daemon=True).start()
-
-    def _acknowledge(self, poll: Poll, events: list[Event]) -> None:
-        assert poll.instance is not None
-        try:
-            poll.instance.ack(events)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            poll.ctx.log.warning(f"what was taken cannot be acknowledged: {type(error).__name__}: {error}")
-        else:
-            self._acknowledged[key_of(poll.row)] = [event.key for event in events]
+    def _remembered(self, poll: Poll, now: float) -> None:
+        """Tell the source what was taken: the second half of the poll, which until then is under way."""
+        failpoints.hit("poll.after_commit")
+        if poll.taken and poll.owed:
+            poll.started_at = now
+            self.running[key_of(poll.row)] = poll
+            self._run(poll, lambda: acknowledge(poll))
 
     def forget(self) -> None:
-        """Drop the polls under way: what they bring would not be this server's to take, or was not written."""
+        """Give up the polls under way: what they bring would not be this server's to take, or was not written."""
         for poll in self.running.values():
             poll.ctx.stop()
-        # Those that hang keep their places; the others end by themselves, and find that they were given up.
-        self.running = {key: poll for key, poll in self.running.items() if poll.hangs}
+        # They keep their places until they come back, and find that they were given up.
+        self.running = {key: poll for key, poll in self.running.items() if poll.begun}
 
 
 def _record(event: Event) -> list[Any]:

@@ -36,17 +36,17 @@ class Turn:
     after: list[Callable[[], object]] = field(default_factory=list)
     new: set[str] = field(default_factory=set)
     """The executions that were made, once the turn has been written."""
+    _seen: list[Made] = field(default_factory=list)
     _standing: dict[Key, Row] = field(default_factory=dict)
 
     def start(self, starts: Sequence[Start], flow: Flow, trigger: TriggerKeys) -> list[Made]:
         """Make executions of what one trigger saw, and note how that went."""
         found = [self.firing.make(start, flow, trigger) for start in starts]
         self.made += found
+        self._seen += found
         for one in found:
             if one.error:
                 self.failed(one.start.trigger, one.error)
-            elif one.execution is not None:
-                self.move(one.start.trigger, last_at=one.start.date, execution_id=one.execution["id"])
         if found and not any(one.error for one in found):
             self.worked(starts[0].trigger)
         return found
@@ -80,6 +80,10 @@ class Turn:
         for write in self.writes:
             write(conn)
         self.new = self.firing.write(conn, self.made, self.now)
+        for one in self._seen:
+            # One that was seen before made nothing: what it started then is shown, if it was the last.
+            if one.execution is not None and one.execution["id"] in self.new:
+                self.move(one.start.trigger, last_at=one.start.date, execution_id=one.execution["id"])
         triggers.move(conn, list(self._standing.values()))
 
 

@@ -31,7 +31,9 @@ NAMES = (
     "adoption.after_commit",
     "adoption.loaded",
 )
-"""Every fail point at which the process dies."""
+"""The fail points of the conductor, at which the process dies."""
+POLLS = ("poll.before_commit", "poll.after_commit", "poll.after_ack")
+"""Those of polling triggers."""
 HALF_A_FRAME = 2000
 """Bytes: the write-ahead log of SQLite grows by frames of 4,120."""
 _name, _, _number = os.environ.get("ROTA_FAILPOINT", "").partition(":")
