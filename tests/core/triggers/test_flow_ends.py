@@ -120,4 +120,41 @@ def test_a_trigger_stops_after_an_execution_that_ends_as_it_says(clockwork: Cloc
     clockwork.ended("careful", 1)
     clockwork.until(lambda: not clockwork.trigger("careful", "often")["enabled"], turns=True)
     clockwork.turn(after=6000)
-    assert len(clockwork.executions("careful")) == 1
+    [execution] = clockwork.executions("careful")
+    by = clockwork.app.triggers.get("data", "careful", "often")["switched"]
+    assert by == {"at": by["at"], "author": "stop_after", "execution_id": execution["id"], "state": "failed"}
+
+
+def test_a_trigger_that_was_enabled_since_does_not_stop_after_what_it_started_before(clockwork: Clockwork) -> None:
+    source = """
+    id: careful
+    namespace: data
+    triggers:
+      - {id: often, type: schedule, every: 10m, stop_after: [failed]}
+    tasks: [{id: no, type: fail, message: this cannot go on}]
+    """
+    clockwork.deploy(source)
+    clockwork.turn()
+    clockwork.turn(after=601)
+    [execution] = clockwork.ended("careful", 1)
+    for enabled in (False, True):
+        clockwork.app.triggers.switch("data", "careful", "often", enabled=enabled, author="ada")
+    clockwork.turn()
+    assert clockwork.trigger("careful", "often")["enabled"]
+    by = clockwork.app.triggers.get("data", "careful", "often")["switched"]
+    assert (by["author"], by["at"] > execution["created_at"]) == ("ada", True)
+
+
+def test_one_trigger_switched_off_and_another_on_between_two_turns_are_both_seen(clockwork: Clockwork) -> None:
+    clockwork.deploy(UPSTREAM.format(id="one", namespace="data"))
+    for name in ("a", "b"):
+        clockwork.deploy(AFTER.format(trigger="after: [{flow: one}]").replace("id: after", f"id: after-{name}"))
+    clockwork.app.triggers.switch("data", "after-b", "chain", enabled=False)
+    clockwork.turn()
+    start(clockwork, "one")
+    clockwork.until(lambda: clockwork.executions("after-a"), turns=True)
+    clockwork.app.triggers.switch("data", "after-a", "chain", enabled=False)
+    clockwork.app.triggers.switch("data", "after-b", "chain", enabled=True)
+    start(clockwork, "one")
+    clockwork.until(lambda: clockwork.executions("after-b"), turns=True)
+    assert [len(clockwork.executions(f"after-{name}")) for name in "ab"] == [1, 1]

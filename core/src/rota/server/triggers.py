@@ -80,11 +80,18 @@ class Triggers:
         return [_shown(row) for row in rows if _is_within(row, namespace) and flow in (None, row["flow"])]
 
     def get(self, namespace: str, flow: str, trigger: str) -> Row:
-        """Return a trigger as `list` does, with its `definition` and, of a schedule, the `upcoming` dates."""
+        """Return a trigger as `list` does, with its `definition` and, of a schedule, the `upcoming` dates.
+
+        `switched` says who switched it on or off last: `at`, `author`, and where that is its own `stop_after`, the
+        `execution_id` and `state` after which it did; None where nobody has.
+        """
         row, found = self._found(namespace, flow, trigger)
+        with self._app.store.read() as conn:
+            last = audit.last(conn, f"{namespace}/{flow}/{trigger}", triggers.SWITCHED)
+        switched = last and {"at": last["at"], "author": last["author"], **(last["details"] or {})}
         upcoming = self.upcoming(namespace, flow, trigger) if found.type == "schedule" else []
         definition = found.model_dump(mode="json", exclude_defaults=True)
-        return {**_shown(row), "definition": definition, "upcoming": upcoming}
+        return {**_shown(row), "definition": definition, "upcoming": upcoming, "switched": switched}
 
     def upcoming(self, namespace: str, flow: str, trigger: str, *, count: int = 5, after: float | None = None) -> Rows:
         """Return the next dates of a schedule: `date` and, later by its jitter, `at`; seconds since 1970.
@@ -109,8 +116,8 @@ class Triggers:
         with self._app.writable.write() as conn:
             changed = triggers.switch(conn, namespace, flow, trigger, enabled=enabled, at=now)
             if changed:
-                action = "enable" if enabled else "disable"
-                audit.add(conn, author, f"trigger.{action}", f"{namespace}/{flow}/{trigger}", {}, at=now)
+                action = triggers.ENABLE if enabled else triggers.DISABLE
+                audit.add(conn, author, action, f"{namespace}/{flow}/{trigger}", {}, at=now)
             self._app.store.notify(conn, "triggers")
         self._app.wake()
         return changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,13 @@ def add(conn: sa.Connection, author: str, action: str, what: str, details: Any =
     """Record that `author` did `action` to `what`."""
     values = {"at": at, "author": author, "action": action, "object": what, "details": details}
     conn.execute(sa.insert(audit).values(values))
+
+
+def last(conn: sa.Connection, what: str, actions: Collection[str]) -> dict[str, Any] | None:
+    """Return the newest record of one of `actions` on a thing, or None."""
+    statement = sa.select(audit).where(_a.object == what, _a.action.in_(actions)).order_by(_a.id.desc()).limit(1)
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else row._asdict()
 
 
 def page(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from rota.store import audit
 from rota.store.bulk import Bulk, BulkUpdate, upsert
 from rota.store.tables import executions, firings, flows, triggers
 
@@ -20,6 +21,11 @@ _SAVE = Bulk(triggers, update=[column.name for column in _t if column.name not i
 _NO_SOURCE = frozenset(("schedule", "flow", "webhook"))
 STANDING = ("high_water_at", "next_at", "last_at", "execution_id", "failures", "last_error", "updated_at")
 """The columns that evaluating a trigger changes, its `state` apart."""
+ENABLE, DISABLE = "trigger.enable", "trigger.disable"
+SWITCHED = (ENABLE, DISABLE)
+"""What the audit trail calls it when a trigger is switched on or off."""
+STOP_AFTER = "stop_after"
+"""Who did it, where its own key of that name did."""
 # One that was defined anew, or disabled in its flow, since it was looked at stands where that put it.
 _MOVE = BulkUpdate(triggers, key=(*_KEY, "fingerprint"), values=STANDING)
 _FIRE = Bulk(firings, ignore=True)
@@ -35,7 +41,9 @@ _VERSION = sa.select(
     sa.select(sa.func.max(flows.c.updated_at)).scalar_subquery(),
     sa.select(sa.func.max(flows.c.deleted_at)).scalar_subquery(),
     sa.select(sa.func.count()).where(_t.type == "flow", _t.enabled.is_(True)).scalar_subquery(),
-    sa.select(sa.func.max(_t.anchor_at)).where(_t.type == "flow").scalar_subquery(),
+    # Both move when a trigger is deployed; the second one also when it is switched on, and one less is in it when off.
+    sa.select(sa.func.sum(_t.anchor_at)).where(_t.type == "flow").scalar_subquery(),
+    sa.select(sa.func.sum(_t.high_water_at)).where(_t.type == "flow", _t.enabled.is_(True)).scalar_subquery(),
 )
 _NEXT = sa.select(sa.func.min(_t.next_at)).where(_t.enabled.is_(True))
 
@@ -104,6 +112,22 @@ def switch(conn: sa.Connection, namespace: str, flow: str, trigger: str, *, enab
         values["next_at"] = sa.case((_t.next_at.is_(None), None), else_=at)
     where = (_t.namespace == namespace, _t.flow == flow, _t.trigger == trigger, _t.enabled.is_(not enabled))
     return conn.execute(sa.update(triggers).where(*where).values(values)).rowcount > 0
+
+
+def stop(conn: sa.Connection, execution: Mapping[str, Any], trigger: str, state: str, *, at: float) -> bool:
+    """Disable the trigger that started an execution, which ended in `state`, and say so in the audit trail.
+
+    One that somebody has enabled since the execution was made stays on. Return whether it was switched off.
+    """
+    namespace, flow = execution["namespace"], execution["flow"]
+    name = f"{namespace}/{flow}/{trigger}"
+    switched = audit.last(conn, name, SWITCHED)
+    if switched is not None and switched["at"] > execution["created_at"]:
+        return False
+    if not switch(conn, namespace, flow, trigger, enabled=False, at=at):
+        return False
+    audit.add(conn, STOP_AFTER, DISABLE, name, {"execution_id": execution["id"], "state": state}, at=at)
+    return True
 
 
 def of_flow(conn: sa.Connection, namespace: str, flow: str) -> list[dict[str, Any]]:

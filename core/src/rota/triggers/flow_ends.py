@@ -6,17 +6,19 @@ the executions that are made move in one transaction: an end is taken once.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from rota.executions.values import unsealed
-from rota.store import Store, executions, outbox, triggers
+from rota.store import Connection, Store, executions, outbox, triggers
 from rota.triggers.firing import Row, Start
 from rota.triggers.flow_book import FlowBook, Reaction
 from rota.triggers.turn import NEVER, Turn, key_of
 
+logger = logging.getLogger("rota.triggers")
 CURSOR = "flow_triggers"
 KIND = "flow"
 PAGE = 500
@@ -67,8 +69,7 @@ class FlowEnds:
                 self._react(turn, reaction, met, self._seen(change, execution))
         started = self._book.trigger(execution)
         if started is not None and change["state"] in started.stop_after:
-            where = (execution["namespace"], execution["flow"], started.id)
-            turn.writes.append(lambda conn: triggers.switch(conn, *where, enabled=False, at=turn.now))
+            turn.writes.append(partial(_stop, execution, started.id, change["state"], turn.now))
 
     def _react(self, turn: Turn, reaction: Reaction, met: list[int], end: dict[str, Any]) -> None:
         if reaction.trigger.match == "any" or len(reaction.trigger.after) == 1:
@@ -109,3 +110,9 @@ class FlowEnds:
         ended_at = datetime.fromtimestamp(end["at"], UTC).isoformat()
         kept = {name: end[name] for name in ("id", "namespace", "flow", "run", "state")}
         return {**kept, "labels": end["labels"] or {}, "outputs": outputs, "ended_at": ended_at}
+
+
+def _stop(execution: Row, trigger: str, state: str, now: float, conn: Connection) -> None:
+    if triggers.stop(conn, execution, trigger, state, at=now):
+        name = f"`{trigger}` of {execution['namespace']}/{execution['flow']}"
+        logger.warning("trigger %s is switched off: execution %s ended in %s", name, execution["id"], state)
