@@ -21,6 +21,7 @@ from tests.lab.bank import bank
 
 pytestmark = pytest.mark.xdist_group("bank")
 
+AUTHENTICATION_FAILED = 18
 NAMES = [f"db-{number:02}" for number in range(1, 10)]
 
 
@@ -50,7 +51,9 @@ def logs_in(runs: FlowRuns, name: str, password: str) -> bool:
     with MongoClient[dict[str, Any]](uri, username="app", password=password, authSource="admin") as client:
         try:
             client["shop"]["orders"].find_one()
-        except OperationFailure:
+        except OperationFailure as error:
+            if error.code != AUTHENTICATION_FAILED:
+                raise
             return False
         return True
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import fcntl
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
+from rota_ansible.files import private_folder
 from rota_ansible.inventory import Inventory
 from rota_ansible.module import Module
 from rota_ansible.playbook import Playbook
@@ -96,7 +95,7 @@ def test_no_secret_is_in_an_argument_or_a_log_or_left_in_a_file(
 ) -> None:
     seen, memory = tmp_path / "seen", tmp_path / "memory"
     memory.mkdir()
-    monkeypatch.setattr("rota_ansible.running.MEMORY", memory)
+    monkeypatch.setattr("rota_ansible.files.MEMORY", memory)
     script = f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > {seen}"
     script += f"; find {memory} -name extravars > {tmp_path / 'holding'}"
     tasks = [{"name": "look", "ansible.builtin.shell": script, "no_log": True}]
@@ -114,6 +113,57 @@ def test_a_module_gives_what_it_returned_on_each_host(ctx: RecordedContext) -> N
     assert output.hosts["two"].result["stdout"] == "hello"
 
 
+def test_a_loop_that_fails_says_what_failed_of_it(ctx: RecordedContext) -> None:
+    loop = {
+        "name": "check disks",
+        "ansible.builtin.fail": {"msg": "the disk {{ item }} is full"},
+        "when": "item != 'sdb'",
+        "loop": ["sda", "sdb", "sdc"],
+    }
+    message = "item `sda`: the disk sda is full; item `sdc`: the disk sdc is full"
+    with pytest.raises(TaskFailed, match=message):
+        playbook([loop]).run(ctx)
+
+
+def test_the_arguments_of_a_module_are_nobody_elses_to_read_and_gone_afterwards(ctx: RecordedContext) -> None:
+    look = "stat -c '%a %n' rota-module.yml"
+    args = {"cmd": look, "chdir": str(ctx.workdir)}
+    task = Module(module="ansible.builtin.command", args=args, inventory=LOCAL)
+    for _ in range(2):
+        assert task.run(ctx).hosts["one"].result["stdout"] == "600 rota-module.yml"
+    assert list(ctx.workdir.glob("rota-*")) == []
+
+
+def test_a_plan_of_a_module_is_check_mode_with_differences(ctx: RecordedContext, tmp_path: Path) -> None:
+    target = tmp_path / "planned"
+    args = {"content": "x", "dest": str(target)}
+    planned: Any = Module(module="ansible.builtin.copy", args=args, inventory=LOCAL).plan(ctx)
+    assert planned["changed"] == ["one", "two"]
+    assert planned["differences"]["two"][0]["diff"]
+    assert not target.exists()
+
+
+def test_private_files_of_a_process_that_died_are_removed_by_the_next(
+    ctx: RecordedContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rota_ansible.files.MEMORY", tmp_path)
+    left, young, held = (tmp_path / f"rota-ansible-{name}" for name in ("left", "young", "held"))
+    for folder in (left, young, held):
+        folder.mkdir()
+    for folder in (left, held):
+        (folder / "lock").touch()
+    with (held / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with private_folder(ctx) as own, private_folder(ctx) as other:
+            assert set(tmp_path.glob("rota-ansible-*")) == {young, held, own, other}
+
+
+def test_an_inventory_file_of_the_flow_is_taken(ctx: RecordedContext) -> None:
+    (ctx.workdir / "hosts.ini").write_text("[db]\nxyz ansible_connection=local\n")
+    assert list(playbook([{"ansible.builtin.meta": "noop"}], inventory="hosts.ini").run(ctx).hosts) in ([], ["xyz"])
+    assert [target.name for target in Inventory(inventory="hosts.ini").run(ctx).targets] == ["xyz"]
+
+
 def test_an_inventory_becomes_targets(ctx: RecordedContext) -> None:
     text = "[mongodb]\ndb-1 ansible_host=10.0.0.1 port=27017\ndb-2\n[all:vars]\nsite=paris\n"
     found = Inventory(inventory=text).run(ctx)
@@ -129,34 +179,14 @@ def test_an_inventory_that_is_not_there_is_told(ctx: RecordedContext) -> None:
         Inventory(inventory="hosts.ini").run(ctx)
 
 
-def test_requirements_are_installed_once(ctx: RecordedContext, tmp_path: Path, cache: Path) -> None:
-    role = tmp_path / "source" / "greet"
-    (role / "tasks").mkdir(parents=True)
-    (role / "meta").mkdir()
-    (role / "meta" / "main.yml").write_text(
-        "galaxy_info: {author: us, description: greets, license: MIT, min_ansible_version: '2.15'}\ndependencies: []\n"
-    )
-    (role / "tasks" / "main.yml").write_text("- ansible.builtin.set_stats: {data: {greeted: true}}\n")
-    os.system(f"cd {role} && git init -q && git add -A && git -c user.name=t -c user.email=t@t commit -qm role")
-    requirements = {"roles": [{"src": f"git+file://{role}", "name": "greet"}]}
-    task = Playbook.model_validate(
-        {
-            "plays": [{"hosts": "one", "gather_facts": False, "roles": ["greet"]}],
-            "inventory": LOCAL,
-            "requirements": requirements,
-        }
-    )
-    assert task.run(ctx).stats == {"greeted": True}
-    installed = next(cache.glob("rota-ansible/*/complete")).stat().st_mtime_ns
-    assert task.run(ctx).stats == {"greeted": True}
-    assert next(cache.glob("rota-ansible/*/complete")).stat().st_mtime_ns == installed
-
-
-def test_a_timeout_ends_all_that_ansible_has_started(run_flow: RunFlow, tmp_path: Path) -> None:
-    mark = tmp_path / "pid"
+@pytest.mark.parametrize("where", ["task", "flow"])
+def test_what_ansible_has_started_has_ended_when_its_task_has(run_flow: RunFlow, tmp_path: Path, where: str) -> None:
+    """A task that is too late is ended as one that is cancelled; a flow that is too late cancels its tasks."""
+    mark, late = tmp_path / "pid", "timeout: 6s"
     run = run_flow(
         f"""
         id: slow
+        {late if where == "flow" else "timeout: 1h"}
         tasks:
           - id: wait
             type: ansible.module
@@ -164,17 +194,12 @@ def test_a_timeout_ends_all_that_ansible_has_started(run_flow: RunFlow, tmp_path
             args: "echo $$ > {mark}; exec sleep 300"
             inventory: "localhost,"
             extra_vars: {{ansible_connection: local, ansible_python_interpreter: {sys.executable}}}
-            timeout: 6s
+            {late if where == "task" else "timeout: 1h"}
+        finally:
+          - {{id: look, type: shell, command: "if grep -q sleep /proc/$(cat {mark})/cmdline; then echo alive; else echo gone; fi"}}
         """
     )
     assert run.state == "failed", run.error
-    assert "timeout" in run.error
-    pid = int(mark.read_text())
-    for _ in range(100):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    raise AssertionError("the command on the host outlived the task")
+    assert ("timeout" if where == "task" else "took too long") in run.error
+    assert "gone" in run.log, run.log
+    assert "alive" not in run.log

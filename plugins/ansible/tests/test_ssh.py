@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.lab.sshd import Sshd
+from tests.lab.sshkeys import KeyPair
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
@@ -14,10 +19,13 @@ from rota_ansible.module import Module
 
 
 def ping(sshd: Sshd, **fields: Any) -> Module:
+    return module(sshd, module="ansible.builtin.ping", **fields)
+
+
+def module(sshd: Sshd, **fields: Any) -> Module:
     target = {"name": "db-1", "host": "127.0.0.1", "port": sshd.port, "user": sshd.user}
     target["vars"] = {"ansible_python_interpreter": sys.executable}
     wanted = {
-        "module": "ansible.builtin.ping",
         "inventory": [target],
         "connect_timeout": 5,
         "private_key": sshd.key.private.read_text(),
@@ -37,3 +45,32 @@ def test_a_host_whose_key_is_not_known_is_refused(ctx: RecordedContext, sshd: Ss
 
 def test_a_host_key_is_not_verified_only_when_a_flow_says_so(ctx: RecordedContext, sshd: Sshd) -> None:
     assert ping(sshd, known_hosts="", host_key="accept_any_insecure").run(ctx).failed == []
+
+
+def test_a_key_that_is_not_allowed_is_refused_and_the_host_named(ctx: RecordedContext, sshd: Sshd) -> None:
+    other = KeyPair.generate(ctx.workdir / "other")
+    with pytest.raises(TaskFailed, match=r"host `db-1` could not be reached: .*Permission denied"):
+        ping(sshd, known_hosts=sshd.known_hosts.read_text(), private_key=other.private.read_text()).run(ctx)
+
+
+def test_a_server_that_dies_in_the_middle_is_told(ctx: RecordedContext, tmp_path: Path) -> None:
+    with Sshd.start() as server:
+        mark = tmp_path / "begun"
+
+        def kill() -> None:
+            while not mark.exists():
+                time.sleep(0.05)
+            pid = (server.folder / "sshd.pid").read_text().strip()
+            subprocess.run(["pkill", "-KILL", "-P", pid], check=False)
+            server.kill()
+            subprocess.run(["pkill", "-KILL", "-f", f"sleep 60; : {mark}"], check=False)
+
+        threading.Thread(target=kill, daemon=True).start()
+        task = module(
+            server,
+            module="ansible.builtin.raw",
+            args=f"touch {mark}; sleep 60; : {mark}",
+            known_hosts=server.known_hosts.read_text(),
+        )
+        with pytest.raises(TaskFailed, match=r"host `db-1` could not be reached"):
+            task.run(ctx)

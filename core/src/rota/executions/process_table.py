@@ -139,6 +139,19 @@ def end(wanted: Iterable[Wanted], grace: float, *, patience: float = 0.0) -> boo
     return bool(told)
 
 
+def end_marked(mark: str, grace: float, *, alone: bool) -> None:
+    """Return when nothing carries `mark` any more; where nobody else ends it (`alone`), do that.
+
+    What does not end within `grace` seconds and some more is left.
+    """
+    if alone:
+        end([Wanted(mark=mark)], grace)
+        return
+    hunt, limit = _Hunt([Wanted(mark=mark)]), time.monotonic() + grace + _STUCK
+    while hunt.members() and time.monotonic() < limit:
+        time.sleep(_PAUSE)
+
+
 class _Hunt:
     """Finds the members of what is wanted, again and again."""
 

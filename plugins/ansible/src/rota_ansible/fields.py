@@ -54,10 +54,10 @@ class AnsibleTask(Task):
     """Folders with collections."""
     roles_path: list[Path] = Field(default_factory=list)
     """Folders with roles."""
-    requirements: Path | dict[str, Any] | None = None
+    requirements: Path | dict[str, Any] | list[Any] | None = None
     """Collections and roles of Ansible Galaxy, installed once into a cache: a `requirements.yml`, or what is in one."""
     env: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Environment variables for Ansible, such as `ANSIBLE_STDOUT_CALLBACK`."""
+    """Environment variables for Ansible and ansible-galaxy, such as `ANSIBLE_STDOUT_CALLBACK`."""
     verbosity: int = Field(default=0, ge=0, le=4)
     """How much Ansible tells, as `-v` to `-vvvv`."""
 

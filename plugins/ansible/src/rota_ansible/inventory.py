@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from rota import Context, Task, TaskFailed
 from rota_ansible import fields
+from rota_ansible.files import private_folder
 from rota_ansible.hosts import write_inventory
-from rota_ansible.running import private_folder
 
 
 class Target(BaseModel):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from rota import Context
 from rota_ansible.fields import AnsibleTask
+from rota_ansible.files import private_file
 from rota_ansible.results import PlayOutput, Results
 from rota_ansible.running import run_playbook
 
@@ -49,7 +50,7 @@ class Module(AnsibleTask):
 
     def _run(self, ctx: Context, results: Results, *, check: bool) -> None:
         task = {"name": self.module, self.module: self.args}
-        path = ctx.workdir / "rota-module.yml"
-        path.write_text(json.dumps([{"hosts": self.hosts, "gather_facts": False, "tasks": [task]}]))
-        path.chmod(0o600)
-        run_playbook(self, ctx, path, results, options=[], check=check)
+        text = json.dumps([{"hosts": self.hosts, "gather_facts": False, "tasks": [task]}])
+        # In the work folder, from which a module finds the files that its arguments name.
+        with private_file(ctx.workdir / "rota-module.yml", text) as path:
+            run_playbook(self, ctx, path, results, options=[], check=check)

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 from rota import Context, TaskFailed
 
 _BAD = {"runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
+_LONGEST = 500
+"""Characters of a message in an error; the log has all of it."""
 _COUNTS = {
     "ok": "ok",
     "changed": "changed",
@@ -153,7 +155,15 @@ class Results:
 
 
 def _message(result: dict[str, Any]) -> str:
+    """Return what a task says went wrong; of a loop, what it says of each item that failed."""
+    items = [one for one in result.get("results") or () if isinstance(one, dict) and _is_bad(one)]
+    if items:
+        return "; ".join(f"item `{one.get('item')}`: {_message(one)}" for one in items)[:_LONGEST]
     for key in ("msg", "stderr", "stdout", "reason", "exception"):
         if text := str(result.get(key) or "").strip():
-            return text[:500]
+            return text[:_LONGEST]
     return ""
+
+
+def _is_bad(result: dict[str, Any]) -> bool:
+    return bool(result.get("failed") or result.get("unreachable"))

@@ -140,6 +140,18 @@ def test_who_left_the_group_and_fills_the_pipe_does_not_hang_us(run: Runner) -> 
     assert result.exit_code == 5
 
 
+@pytest.mark.parametrize("trap", ["", "trap '' TERM;"])
+def test_who_left_the_group_has_ended_when_a_cancelled_program_has(run: Runner, trap: str) -> None:
+    pids: list[int] = []
+
+    def on_line(stream: str, line: str) -> None:
+        pids.append(int(line))
+        run.cancel()
+
+    run("sh", "-c", f"setsid sh -c '{trap} echo $$; while :; do sleep 0.05; done' & wait", on_line=on_line, grace=0.3)
+    assert not process_alive(pids[0], start_time(pids[0]) or "")
+
+
 @pytest.mark.parametrize("callback", ["on_line", "on_lines", "started"])
 def test_an_error_in_a_callback_ends_the_program(run: Runner, callback: str) -> None:
     class Mine(Exception):

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 import pytest
 
 from rota.errors import TaskFailed
-from rota.executions.process_table import process_alive
+from rota.executions.process_table import MARK, process_alive
 from tests.core.executions.processes.conftest import Runner
 
 MEGABYTE = 1024 * 1024
@@ -40,7 +40,7 @@ def test_the_environment_is_clean(run: Runner, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the server")
     monkeypatch.setenv("TZ", "Europe/Paris")
     names = {line.partition("=")[0] for line in run("env", env={"MINE": "1"}).stdout.splitlines()}
-    assert {"PATH", "TZ", "MINE"} <= names <= {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "MINE"}
+    assert {"PATH", "TZ", "MINE"} <= names <= {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "MINE", MARK}
 
 
 def test_it_runs_in_the_folder_that_is_given(run: Runner, tmp_path: Path) -> None:

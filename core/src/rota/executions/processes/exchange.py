@@ -43,6 +43,7 @@ class Exchange:
 
     def __init__(self, stdin: bytes | IO[bytes] | None, outputs: Outputs, wakeup: Wakeup, grace: float) -> None:
         self.on_terminate: Callable[[], object] | None = None
+        self.terminated = False
         content = stdin.read() if isinstance(stdin, io.BytesIO) else stdin
         self._source = None if content is None or isinstance(content, _BUFFERS) else content
         self._unsent = memoryview(content if isinstance(content, _BUFFERS) else b"").cast("B")
@@ -169,6 +170,7 @@ class Exchange:
         self._forget(self._wakeup.fileno())
         self._check_input()
         self._terminate()
+        self.terminated = True
         if self.on_terminate is not None:
             self.on_terminate()
         return False

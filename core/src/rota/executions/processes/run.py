@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
 from rota.context import ProcessResult
 from rota.errors import TaskFailed
-from rota.executions.process_table import MARK, start_time
+from rota.executions.process_table import MARK, end_marked, start_time
 from rota.executions.processes.exchange import Exchange
 from rota.executions.processes.outputs import Outputs
 from rota.executions.processes.spawning import clean_environment, find_account, spawn
@@ -58,8 +59,8 @@ def run_process(
     start_time)` is called once it runs.
 
     `register_cancel(stop)` arranges for `stop` to be called on cancel and may return what undoes that.
-    Then the group gets SIGTERM, and after `grace` seconds SIGKILL; so does what a program leaves behind
-    in its group when it exits. With `reaper` nothing outlives this process either.
+    Then the group, and who has left it, gets SIGTERM, and after `grace` seconds SIGKILL; so does what a program
+    leaves behind in its group when it exits. With `reaper` nothing outlives this process either.
 
     Raises TaskFailed when the program cannot be started (not retryable when no second try can help), and
     when its input cannot be read or its output not be written; the group is ended before that, as it is
@@ -73,23 +74,25 @@ def run_process(
         if cancelled.is_set():
             name = argv[0] if argv else ""
             raise TaskFailed(f"`{name}` was not started: the task has been cancelled", False)
-        mark = None if reaper is None else reaper.expect()
-        if mark is not None:
-            environment[MARK] = mark
+        mark = uuid.uuid4().hex if reaper is None else reaper.expect()
+        environment[MARK] = mark
         try:
             outputs = Outputs(on_line, on_lines, stdout, encoding)
             with Exchange(stdin, outputs, wakeup, grace) as exchange:
                 child = spawn(argv, env=environment, cwd=cwd, account=account, **exchange.child_ends())
                 exchange.attach(child)
                 born = start_time(child.pid) or ""
-                if reaper is not None and mark is not None:
+                if reaper is not None:
                     reaper.register(mark, child.pid, born)
                     exchange.on_terminate = lambda: reaper.sweep(mark, child.pid, grace)
                 if started is not None:
                     started(child.pid, born)
                 code = exchange.run()
+            if exchange.terminated:
+                # Who has left the group is not this task's any more only once it has ended: locks are freed after that.
+                end_marked(mark, grace, alone=reaper is None)
         finally:
-            if reaper is not None and mark is not None:
+            if reaper is not None:
                 reaper.release(mark)
     finally:
         if callable(withdraw):
