@@ -328,7 +328,9 @@ class ListInput(InputKeys):
             try:
                 parsed.append(parse(item, one))
             except ValueError as error:
-                raise ValueError(f"has a wrong item, number {number}: it {error}") from None
+                other = self.item == "string" and not isinstance(item, str)
+                hint = "; `item: int` or another type says that its items are no texts" if other else ""
+                raise ValueError(f"has a wrong item, number {number}: it {error}{hint}") from None
         return parsed
 
     def _check(self, value: Any) -> Any:
