@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pymongo import MongoClient
+from tests.lab.mongodb import MongoDB
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
@@ -18,11 +20,10 @@ from rota_mongo.exporting import Export
 from rota_mongo.importing import Import
 from rota_mongo.reading import Aggregate, Find
 from rota_mongo.replica_set import WaitForPrimary
+from rota_mongo.writing import Insert
 
 if TYPE_CHECKING:
-    from pymongo import MongoClient
     from pymongo.collection import Collection
-    from tests.lab.mongodb import MongoDB
 
     Client = MongoClient[dict[str, Any]]
     Stored = Collection[dict[str, Any]]
@@ -149,6 +150,20 @@ def test_waiting_for_a_primary_is_cancelled_at_once(ctx: RecordedContext, mongod
     timer.start()
     with pytest.raises(TaskFailed, match="it was cancelled"):
         task.run(ctx)
+
+
+def test_what_was_cancelled_while_there_was_no_server_is_not_done_once_there_is(ctx: RecordedContext) -> None:
+    with MongoDB.start() as mongodb:
+        mongodb.stop_one(0)
+        fields = {"uri": mongodb.uri(), "database": "shop", "collection": "orders", "selection_timeout": "30s"}
+        cancel, start = threading.Timer(0.3, ctx.cancel), threading.Timer(1.0, mongodb.start_one, [0])
+        cancel.start()
+        start.start()
+        with pytest.raises(TaskFailed, match="it was cancelled"):
+            Insert.model_validate({**fields, "documents": [{"_id": 1}]}).run(ctx)
+        start.join()
+        with MongoClient[dict[str, Any]](mongodb.uri()) as client:
+            assert client["shop"]["orders"].count_documents({}) == 0
 
 
 def test_the_deadline_of_the_task_goes_to_the_server(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rota_mongo.client import Client
     from rota_mongo.connection import CollectionTask, Connection, WriteTask
 
+_SLICE = 0.05
+"""Seconds between two looks whether a task that waits for a server was cancelled."""
 READ_PREFERENCES = {
     "primary": "Primary",
     "primary_preferred": "PrimaryPreferred",
@@ -40,7 +43,21 @@ def connected(connection: Connection, ctx: Context, doing: str) -> Iterator[Clie
 
             # What ends a command on the server comes after the limit, and is not bound by it.
             with stopping(ctx, connection, live), time_limit(connection, ctx):
+                _wait_for_a_server(live.client, connection, ctx)
                 yield live.client
+
+
+def _wait_for_a_server(client: Client, connection: Connection, ctx: Context) -> None:
+    """Wait here, where a cancel ends that: pymongo would send what waits for a server in it, cancelled or not."""
+    import pymongo
+    from pymongo.errors import ServerSelectionTimeoutError
+
+    limit = time.monotonic() + min([connection.selection_timeout.total_seconds(), *_limits(connection, ctx)])
+    while not client.topology_description.known_servers:
+        check_cancelled(ctx)
+        waits = time.monotonic() < limit
+        with suppress(ServerSelectionTimeoutError) if waits else nullcontext(), pymongo.timeout(_SLICE):
+            _ = client.address  # has pymongo look for a server, and says in the end why there is none
 
 
 def time_limit(connection: Connection, ctx: Context) -> AbstractContextManager[None]:
@@ -50,13 +67,17 @@ def time_limit(connection: Connection, ctx: Context) -> AbstractContextManager[N
     """
     import pymongo
 
-    left = None if ctx.deadline is None else (ctx.deadline - datetime.now(UTC)).total_seconds()
-    limits = [limit for limit in (left, _seconds(connection.operation_timeout)) if limit is not None]
+    limits = _limits(connection, ctx)
     if not limits:
         return nullcontext()
     if min(limits) <= 0:
         raise TaskFailed("the time of the task is over")
     return pymongo.timeout(min(limits))
+
+
+def _limits(connection: Connection, ctx: Context) -> list[float]:
+    left = None if ctx.deadline is None else (ctx.deadline - datetime.now(UTC)).total_seconds()
+    return [limit for limit in (left, _seconds(connection.operation_timeout)) if limit is not None]
 
 
 def _seconds(duration: timedelta | None) -> float | None:

@@ -11,7 +11,7 @@ from rota import Context, TaskFailed
 from rota_mongo.client import MECHANISMS, open_client
 from rota_mongo.connection import MongoTask
 from rota_mongo.failures import WRONG_LOGIN, failure_of
-from rota_mongo.operation import connected
+from rota_mongo.operation import check_cancelled, connected
 from rota_mongo.users import warn_of_plain_text
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class RotatePassword(MongoTask):
                     return False
                 raise
             warn_of_plain_text(self, client, ctx)
+            check_cancelled(ctx)
             client[database].command(
                 {"updateUser": name, **fields, "writeConcern": {"w": "majority", "j": True, "wtimeout": 60_000}}
             )
