@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rota.server import doctor
 from rota.server.application import Application
 from tests.core.cli.calls import Rota
 from tests.core.cli.test_serve import serving
@@ -134,6 +135,7 @@ def test_a_plugin_that_cannot_be_imported_is_an_error(well: Rota, dists: Dists) 
 
 
 BACKENDS = """
+import threading
 from rota import Secret, SecretBackend, SecretError, hookimpl
 
 class Down(SecretBackend):
@@ -141,8 +143,11 @@ class Down(SecretBackend):
 
     retryable: bool
     '''Whether it may be up again.'''
+    seconds: float = 0
+    '''How long it says nothing.'''
 
     def get(self, path, ctx):
+        threading.Event().wait(self.seconds)
         raise SecretError("nobody answers", retryable=self.retryable)
 
 @hookimpl
@@ -160,6 +165,18 @@ def test_a_secret_backend_that_does_not_answer_is_an_error(well: Rota, dists: Di
     assert first["state"] == "ok"
     assert second["state"] == ("error" if down else "warning")
     assert "far: nobody answers" in second["message"]
+
+
+def test_a_secret_backend_that_hangs_is_an_error_and_holds_up_no_other(
+    well: Rota, dists: Dists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "PATIENCE", 0.5)
+    dists.install("far", BACKENDS)
+    hangs = "{id: far, type: far.down, retryable: true, seconds: 60}"
+    well.write("rota.yaml", f"home: .rota\nsecrets: [{hangs}, {{id: env, type: env}}]\n")
+    first, second = checks(well, "secrets", code=1)
+    assert (first["state"], first["message"]) == ("error", "far: there is no answer within 0.5 s")
+    assert second["state"] == "ok"
 
 
 def test_a_sink_that_cannot_be_made_is_an_error(well: Rota) -> None:

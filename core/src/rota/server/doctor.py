@@ -1,11 +1,17 @@
-"""What `rota doctor` looks at, one check after the other; nothing is changed, and nobody is told anything."""
+"""What `rota doctor` looks at, one check after the other; nobody is told anything, and what hangs holds up no other.
+
+Nothing is changed but for a file that an artifact store of a plugin gets, and loses again.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from rota.errors import NotFound, RotaError, SecretError
@@ -15,6 +21,8 @@ if TYPE_CHECKING:
     from rota.server.application import Application
 
 OK, WARNING, ERROR = "ok", "warning", "error"
+PATIENCE = 10.0
+"""Seconds within which something must come of a look."""
 SKEW, WRONG_SKEW = 1.0, 5.0
 """Seconds between the clock here and the database's that are warned of, and that are wrong."""
 NOTHING_LEFT = 200 << 20
@@ -51,20 +59,34 @@ def examine(app: Application) -> Iterator[Check]:
         yield from _guarded("artifacts", lambda: _artifacts(app))
     yield from _guarded("plugins", lambda: _plugins(app))
     if usable:
-        yield from _guarded("secrets", lambda: _secrets(app))
+        yield from _secrets(app)
         yield from _guarded("sinks", lambda: _sinks(app))
         yield from _guarded("servers", lambda: _servers(app))
         yield from _guarded("conditions", lambda: _conditions(app))
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    """Yield what a look finds, and what it raises as an error."""
+def _guarded(name: str, look: Callable[[], Iterator[Check]], about: str = "") -> Iterator[Check]:
+    """Yield what a look finds, as it finds it, and as an error what it raises, or that it does not come back."""
+    found: SimpleQueue[Check | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            for check in look():
+                found.put(check)
+        except RotaError as error:
+            found.put(Check(name, ERROR, f"{about}{error.message}", error.hint))
+        except Exception as error:  # noqa: BLE001 - the other checks go on
+            found.put(Check(name, ERROR, f"{about}{type(error).__name__}: {error}"))
+        found.put(None)
+
+    threading.Thread(target=run, name=f"rota-doctor-{name}", daemon=True).start()
     try:
-        yield from look()
-    except RotaError as error:
-        yield Check(name, ERROR, error.message, error.hint)
-    except Exception as error:  # noqa: BLE001 - the other checks go on
-        yield Check(name, ERROR, f"{type(error).__name__}: {error}")
+        while (check := found.get(timeout=PATIENCE)) is not None:
+            yield check
+    except Empty:
+        yield Check(
+            name, ERROR, f"{about}there is no answer within {PATIENCE:g} s", "is it reachable from this machine?"
+        )
 
 
 def _database(app: Application) -> Iterator[Check]:
@@ -190,11 +212,16 @@ def _plugins(app: Application) -> Iterator[Check]:
 
 
 def _secrets(app: Application) -> Iterator[Check]:
-    for name, backend in app.resources.secret_backends.items():
-        yield _secret_backend(name, backend)
+    try:
+        backends = app.resources.secret_backends.items()
+    except RotaError as error:
+        yield Check("secrets", ERROR, error.message, error.hint)
+        return
+    for name, backend in backends:
+        yield from _guarded("secrets", partial(_secret_backend, name, backend), about=f"{name}: ")
 
 
-def _secret_backend(name: str, backend: SecretBackend) -> Check:
+def _secret_backend(name: str, backend: SecretBackend) -> Iterator[Check]:
     """Ask a backend for a secret that nobody has."""
     from rota.alerts.sink_context import SinkContext
     from rota.executions.masking import Masker
@@ -207,12 +234,14 @@ def _secret_backend(name: str, backend: SecretBackend) -> Check:
         backend.get(UNKNOWN, SinkContext(None, masker, none_of_its_own))
     except SecretError as error:
         if error.retryable:
-            return Check("secrets", ERROR, f"{name}: {error.message}", error.hint or "see that it runs, and try again")
+            yield Check("secrets", ERROR, f"{name}: {error.message}", error.hint or "see that it runs, and try again")
+            return
         hint = "it refuses a secret that nobody has; that may be right, or its login is wrong"
-        return Check("secrets", WARNING, f"{name}: {error.message}", error.hint or hint)
+        yield Check("secrets", WARNING, f"{name}: {error.message}", error.hint or hint)
     except Exception as error:  # noqa: BLE001 - a plugin raises what it likes
-        return Check("secrets", ERROR, f"{name}: {type(error).__name__}: {masker(str(error))}")
-    return Check("secrets", OK, f"{name} answers")
+        yield Check("secrets", ERROR, f"{name}: {type(error).__name__}: {masker(str(error))}")
+    else:
+        yield Check("secrets", OK, f"{name} answers")
 
 
 def _sinks(app: Application) -> Iterator[Check]:
