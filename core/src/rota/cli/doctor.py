@@ -28,7 +28,7 @@ def command(app: Application, as_json: bool) -> None:
 
     The database and its schema, the clock, disks, the secret key, artifacts, plugins, secret backends, sinks, servers,
     and what is known to be wrong. Nothing is changed, but for a file that an artifact store of a plugin gets and loses
-    again. What does not answer within some seconds is an error. It exits with 1 if there is an error; warnings are none.
+    again. What does not answer within some seconds is an error. It exits with 1 if there is an error, not for warnings.
     --json prints: ok, checks (name, state (ok, warning, error), message, hint).
     """
     from rota.server.doctor import examine
