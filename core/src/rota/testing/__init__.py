@@ -1,4 +1,4 @@
-"""For the tests of plugins: a pytest plugin with the fixtures `ctx` and `run_flow`, and `check_extension`.
+"""For the tests of plugins: a pytest plugin with the fixtures `ctx`, `run_flow` and `poll`, and `check_extension`.
 
 It is loaded in every pytest run where Rota is installed, so that everything is imported when it is used.
 """
@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from rota.testing.contract import check_extension as check_extension
+    from rota.testing.polling import Poll as Poll
     from rota.testing.recorded import LogLine as LogLine
     from rota.testing.recorded import RecordedContext as RecordedContext
     from rota.testing.running import FlowRun as FlowRun
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "FlowRun": "running",
     "LogLine": "recorded",
+    "Poll": "polling",
     "RecordedContext": "recorded",
     "RunFlow": "running",
     "check_extension": "contract",
 }
 
-__all__ = ["FlowRun", "LogLine", "RecordedContext", "RunFlow", "check_extension", "ctx", "run_flow"]
+__all__ = ["FlowRun", "LogLine", "Poll", "RecordedContext", "RunFlow", "check_extension", "ctx", "poll", "run_flow"]
 
 
 @pytest.fixture
@@ -37,6 +39,14 @@ def ctx(tmp_path: Path) -> Iterator[RecordedContext]:
     context = RecordedContext(tmp_path)
     yield context
     context.close()
+
+
+@pytest.fixture
+def poll(ctx: RecordedContext) -> Poll:
+    """Poll a trigger as a server does; `ctx.state` is its memory."""
+    from rota.testing.polling import Poller
+
+    return Poller(ctx)
 
 
 @pytest.fixture

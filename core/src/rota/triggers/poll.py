@@ -58,7 +58,7 @@ def run_poll(poll: Poll, cls: type[Trigger], names: Mapping[str, Any], masker: M
         if poll.owed and not acknowledge(poll):
             return
         events = poll.instance.poll(poll.ctx)
-        poll.events = _checked(events, type(poll.instance).__name__)
+        poll.events = checked_events(events, type(poll.instance).__name__)
         poll.state = poll.ctx.memory.values_now
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         poll.error = masker(_text(error))
@@ -99,7 +99,7 @@ def _instance(trigger: PluginTrigger, cls: type[Trigger], names: Mapping[str, An
     return validated(cls, values)
 
 
-def _checked(events: Any, name: str) -> list[Event]:
+def checked_events(events: Any, name: str) -> list[Event]:
     """Return what a poll gave as events whose data is JSON. Raises TaskFailed for anything else."""
     if not isinstance(events, Iterable) or isinstance(events, (str, bytes, Mapping)):
         raise TaskFailed(f"`{name}.poll` must return events, it returned a value of type `{type(events).__name__}`")
