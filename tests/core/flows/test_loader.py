@@ -227,6 +227,10 @@ def test_unknown_keys_are_told_at_every_level(body: str, expected: str) -> None:
             "3:12: error[invalid-value]: trigger `t`: a schedule has exactly one of `cron`, `every` and `dates`",
         ),
         (
+            "tasks: []\ntriggers: [{id: t, type: schedule, every: 100ms}]",
+            "3:43: error[invalid-value]: `every` of trigger `t`: `100ms` is less than a second",
+        ),
+        (
             "tasks: []\ninputs: [{id: n, type: strng}]",
             "3:24: error[unknown-type]: input `n` has the unknown type `strng`",
         ),

@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, StringConstraints, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from rota.extensions import TRIGGER_KEYS as TRIGGER_KEYS
-from rota.flows.durations import Duration
+from rota.flows.durations import Duration, format_duration
 
 CRON_NAMES = {
     "@yearly": "0 0 1 1 *",
@@ -46,13 +56,19 @@ class TriggerKeys(BaseModel):
     """Disable the trigger once an execution that it started ends in one of these states."""
 
 
+def _at_least_a_second(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError(f"`{format_duration(value)}` is less than a second")
+    return value
+
+
 class ScheduleTrigger(TriggerKeys):
     """Start at times: by `cron`, `every` so long, or on `dates`."""
 
     type: Literal["schedule"]
     cron: str | None = None
     """Five or six fields, or a name such as `@daily`."""
-    every: Duration | None = None
+    every: Annotated[Duration, AfterValidator(_at_least_a_second)] | None = None
     """Counts from when the trigger was first deployed."""
     dates: list[Annotated[datetime, Field(strict=False)]] | None = None
     """Dates, with an offset or else in `timezone`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from rota.flows.checker.examination import Examination
 from rota.flows.models import Flow
@@ -18,8 +18,6 @@ def check_schedule(exam: Examination, trigger: ScheduleTrigger, path: Path) -> N
     check_timezone(exam, trigger.timezone, (*path, "timezone"))
     if trigger.cron is not None:
         _check_cron(exam, trigger.cron, (*path, "cron"))
-    if trigger.every is not None and trigger.every < timedelta(seconds=1):
-        exam.report("invalid-value", f"`every` of trigger `{trigger.id}` is less than a second", (*path, "every"))
     if trigger.dates is not None:
         now = datetime.now(UTC)
         zone = _zone(trigger.timezone or exam.flow.timezone)
