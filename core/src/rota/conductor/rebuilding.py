@@ -44,7 +44,9 @@ class Rebuilding:
     def reopen(self, live: Live) -> None:
         """Go on with an execution from its rows: as it was if it had not ended, else as a restart does."""
         own = self._conductor
-        states, waits, asked = own.ownership.read(lambda conn: _of_execution(conn, live.id))
+        # What never started has no rows: nothing is asked for.
+        new = live.started_at is None and live.state is State.CREATED
+        states, waits, asked = _NONE if new else own.ownership.read(lambda conn: _of_execution(conn, live.id))
         if not states:
             own.driver.progress(live)  # it has not begun: it is not what ended the server
             own.lifecycle.begin(live)
@@ -193,6 +195,9 @@ def node_state(row: Row) -> NodeState:
         Problem(**problem) if problem else None,
         dict(row["data"] or {}),
     )
+
+
+_NONE: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
 
 
 def _of_execution(conn: Connection, execution_id: str) -> tuple[list[Row], list[Row], list[Row]]:

@@ -96,9 +96,9 @@ class Recovery:
         if number in self._foreign:
             return False
         own = self._conductor
-        if own.revisions.known(number, row["namespace"]) is not None:
-            return True
         try:
+            if own.revisions.known(number, row["namespace"]) is not None:
+                return True
             own.ownership.read(lambda conn: own.revisions.get(conn, number, row["namespace"]))
         except PluginError as error:
             self._foreign[number] = error.message
@@ -115,22 +115,23 @@ class Recovery:
     def take_unowned(self) -> None:
         """Take executions that nobody owns, if every task type of theirs is here."""
         own = self._conductor
-        free = own.ownership.read(lambda conn: executions.unowned(conn, AT_ONCE, without=list(self._foreign)))
+        free = own.ownership.read(self._unowned)
         wanted = [row["id"] for row in free if self._can_run(row)]
         taken: list[Row] = []
 
         def take(conn: Connection) -> None:
-            taken.clear()
-            for root in executions.take(conn, wanted, own.id):
-                members = [row["id"] for row in executions.family(conn, root)]
-                executions.take(conn, members, own.id)
-                taken.extend(executions.get_many(conn, members))
+            taken[:] = executions.take_families(conn, wanted, own.id)
 
         if wanted:
             own.ownership.commit(take)
             self._take_all(taken)
         if len(free) == AT_ONCE:
             own.ownership.look_again()
+
+    def _unowned(self, conn: Connection) -> list[Row]:
+        found = executions.unowned(conn, AT_ONCE, without=list(self._foreign))
+        self._conductor.revisions.read_ahead(conn, [(row["revision_id"], row["namespace"]) for row in found])
+        return found
 
     # --- both
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rota.conductor.live import Revision
@@ -26,6 +26,7 @@ class Revisions:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._ready: OrderedDict[tuple[int, str], Revision] = OrderedDict()
+        self._ahead: dict[int, dict[str, Any]] = {}
         self._lock = threading.RLock()
 
     def get(self, conn: Connection | None, revision_id: int, namespace: str) -> Revision:
@@ -37,14 +38,24 @@ class Revisions:
             return self._get(conn, revision_id, namespace)
 
     def known(self, revision_id: int, namespace: str) -> Revision | None:
-        """Return a revision if it is ready already."""
+        """Return a revision if it is ready, or was read ahead. Raises FlowError, PluginError."""
         with self._lock:
-            return self._ready.get((revision_id, namespace))
+            found = self._ready.get((revision_id, namespace))
+            if found is None and revision_id in self._ahead:
+                found = self._keep(self._ahead.pop(revision_id), namespace)
+            return found
+
+    def read_ahead(self, conn: Connection, wanted: Iterable[tuple[int, str]]) -> None:
+        """Read revisions, by id and namespace, that are asked for soon, all at once."""
+        with self._lock:
+            missing = {number for number, namespace in wanted if (number, namespace) not in self._ready}
+            self._ahead = {row["id"]: row for row in flows.revisions_of(conn, list(missing))} if missing else {}
 
     def forget(self) -> None:
         """Make all ready anew when they are next asked for: the settings have changed."""
         with self._lock:
             self._ready.clear()
+            self._ahead.clear()
 
     def _get(self, conn: Connection | None, revision_id: int, namespace: str) -> Revision:
         key = (revision_id, namespace)
@@ -57,10 +68,14 @@ class Revisions:
             row = flows.revision(conn, revision_id)
             if row is None:
                 raise NotFound(f"revision {revision_id} is not there any more")
-            found = self._ready[key] = self._made_ready(row, namespace)
-            while len(self._ready) > KEPT:
-                self._ready.popitem(last=False)
+            found = self._keep(row, namespace)
         self._ready.move_to_end(key)
+        return found
+
+    def _keep(self, row: dict[str, Any], namespace: str) -> Revision:
+        found = self._ready[row["id"], namespace] = self._made_ready(row, namespace)
+        while len(self._ready) > KEPT:
+            self._ready.popitem(last=False)
         return found
 
     def _made_ready(self, row: dict[str, Any], namespace: str) -> Revision:

@@ -176,6 +176,18 @@ def take(conn: sa.Connection, ids: Sequence[str], owner: str) -> list[str]:
     return taken
 
 
+def take_families(conn: sa.Connection, roots: Sequence[str], owner: str) -> list[dict[str, Any]]:
+    """Do what `take` does for executions and the subflows that they wait for; return them all, oldest first."""
+    taken = take(conn, roots, owner)
+    if not taken:
+        return []
+    statement = sa.select(executions).where(_e.root_id.in_(taken), _e.ended_at.is_(None))
+    rows = [row._asdict() for row in conn.execute(statement.order_by(_e.created_at, _e.id))]
+    waiting = [row["id"] for row in rows if row["owner"] is None]
+    found = set(take(conn, waiting, owner)) if waiting else set()
+    return [row | {"owner": owner} if row["id"] in found else row for row in rows]
+
+
 def of_owner(conn: sa.Connection, owner: str) -> list[dict[str, Any]]:
     """Return the executions of a conductor that have not ended, oldest first."""
     return [row._asdict() for row in conn.execute(_OF_OWNER, {"owner": owner})]

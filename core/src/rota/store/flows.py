@@ -114,6 +114,11 @@ def revision(conn: sa.Connection, revision_id: int) -> dict[str, Any] | None:
     return None if row is None else row._asdict()
 
 
+def revisions_of(conn: sa.Connection, revision_ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return revisions by their ids, whole, as far as they are there; some hundreds at the most."""
+    return [row._asdict() for row in conn.execute(sa.select(revisions).where(_r.id.in_(revision_ids)))]
+
+
 def numbered(conn: sa.Connection, namespace: str, flow: str, number: int) -> dict[str, Any] | None:
     """Return a revision by its number, or None."""
     statement = sa.select(revisions).where(_r.namespace == namespace, _r.flow == flow, _r.number == number)
