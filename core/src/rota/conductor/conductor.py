@@ -363,7 +363,7 @@ class Conductor:
         return RETIRED if attempt.abandoned else None
 
     def _patience(self) -> float:
-        if self.driver.pending or self.driver.batch:
+        if self.driver.pending or self.driver.batch or self.recovery.more:
             return 0.0
         due, lock = self.driver.next_due(), self.locking.next_expiry()
         waits = [IDLE if due is None else due, IDLE if lock is None else lock - time.time()]
@@ -378,9 +378,9 @@ class Conductor:
                 self._try(self.recovery.adopt_dead)
             self._try(self.leases.look, time.time())
             self.lifecycle.close_idle_clients()
-        if now < self._look_at:
+        if now < self._look_at and not self.recovery.more:
             return
-        self._look_at = now + BUSY_LOOK
+        self._look_at, self.recovery.more = now + BUSY_LOOK, False
         if self.ownership.news():
             self.announce()
             self._try(self.controls.apply)

@@ -31,6 +31,8 @@ class Recovery:
 
     def __init__(self, conductor: Conductor) -> None:
         self._conductor = conductor
+        self.more = False
+        """Whether there was more that nobody owns than was taken the last time."""
         self._foreign: dict[int, str] = {}
         """Revisions that cannot run here for want of a plugin, and what is missing."""
 
@@ -125,7 +127,8 @@ class Recovery:
         if wanted:
             own.ownership.commit(take)
             self._take_all(taken)
-        if len(free) == AT_ONCE:
+        self.more = len(free) == AT_ONCE and bool(taken or not wanted)
+        if self.more:
             own.ownership.look_again()
 
     def _unowned(self, conn: Connection) -> list[Row]:
