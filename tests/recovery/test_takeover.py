@@ -28,6 +28,11 @@ id: program
 tasks:
   - {id: long, type: ledger.child, seconds: "{{ 60 if task.attempt == 1 else 0 }}"}
 """
+ONE = """
+id: one
+tasks:
+  - {id: work, type: set, values: {}}
+"""
 NAP = """
 id: nap
 tasks:
@@ -121,6 +126,14 @@ def test_a_database_that_dies_and_comes_back_costs_no_promise(tmp_path: Path) ->
             site.ended(execution)
         promises.check(site, started)
         assert server.process.poll() is None
+
+
+def test_what_waits_for_a_server_is_taken_by_the_first_however_much_it_is(tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        site.deploy(ONE)
+        waiting = [site.start("one") for _ in range(250)]
+        site.serve()
+        assert {site.ended(execution)["state"] for execution in waiting} == {"success"}
 
 
 def test_what_a_server_cannot_run_is_left_to_one_that_can(tmp_path: Path) -> None:

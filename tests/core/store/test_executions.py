@@ -108,6 +108,26 @@ def test_what_nobody_owns_is_taken_once(store: Store) -> None:
         assert executions.unowned(conn) == []
 
 
+def test_families_are_taken_whole_and_once(store: Store) -> None:
+    root, other = execution(1), execution(2, owner="other")
+    rows = [
+        root,
+        other,
+        execution(3, root_id=root["id"]),
+        execution(4, root_id=root["id"], owner="other"),
+        execution(5, root_id=root["id"], ended_at=1.0),
+        execution(6, root_id=other["id"]),
+    ]
+    ids = [row["id"] for row in rows]
+    with store.write() as conn:
+        executions.insert_many(conn, rows)
+        taken = executions.take_families(conn, [root["id"], other["id"]], "me")
+        assert [(row["id"], row["owner"]) for row in taken] == [(ids[0], "me"), (ids[2], "me"), (ids[3], "other")]
+        assert taken[0] == executions.get(conn, ids[0])
+        assert executions.take_families(conn, [root["id"]], "me too") == []
+        assert [row["id"] for row in executions.of_owner(conn, "me")] == [ids[0], ids[2]]
+
+
 def test_children_are_found_by_the_task_that_started_them(store: Store) -> None:
     parent = execution(1)["id"]
     with store.write() as conn:
