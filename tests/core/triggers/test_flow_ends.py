@@ -25,6 +25,15 @@ tasks: [{{id: say, type: log, message: "{{{{ trigger.event | to_json }}}}"}}]
 """
 
 
+CAREFUL = """
+id: careful
+namespace: data
+triggers:
+  - {id: often, type: schedule, every: 10m, stop_after: [failed]}
+tasks: [{id: no, type: fail, message: this cannot go on}]
+"""
+
+
 def start(clockwork: Clockwork, flow: str, namespace: str = "data", **inputs: Any) -> str:
     """Run a deployed flow to its end and return the execution's id."""
     execution = clockwork.app.executions.start(namespace, flow, inputs)
@@ -107,14 +116,7 @@ def test_ends_from_before_anybody_listened_start_nothing(clockwork: Clockwork) -
 
 
 def test_a_trigger_stops_after_an_execution_that_ends_as_it_says(clockwork: Clockwork) -> None:
-    source = """
-    id: careful
-    namespace: data
-    triggers:
-      - {id: often, type: schedule, every: 10m, stop_after: [failed]}
-    tasks: [{id: no, type: fail, message: this cannot go on}]
-    """
-    clockwork.deploy(source)
+    clockwork.deploy(CAREFUL)
     clockwork.turn()
     clockwork.turn(after=601)
     clockwork.ended("careful", 1)
@@ -126,14 +128,7 @@ def test_a_trigger_stops_after_an_execution_that_ends_as_it_says(clockwork: Cloc
 
 
 def test_a_trigger_that_was_enabled_since_does_not_stop_after_what_it_started_before(clockwork: Clockwork) -> None:
-    source = """
-    id: careful
-    namespace: data
-    triggers:
-      - {id: often, type: schedule, every: 10m, stop_after: [failed]}
-    tasks: [{id: no, type: fail, message: this cannot go on}]
-    """
-    clockwork.deploy(source)
+    clockwork.deploy(CAREFUL)
     clockwork.turn()
     clockwork.turn(after=601)
     [execution] = clockwork.ended("careful", 1)

@@ -184,6 +184,22 @@ def lookup(namespace: str, name: str) -> Flow | None:
         ("tasks: []\ntriggers: [{id: t, type: flow, after: [{flow: e}]}]", []),
         ("tasks: []\ntriggers: [{id: t, type: flow, after: [{flow: gone}]}]", ["unknown-flow @ gone"]),
         ("tasks: []\ntriggers: [{id: t, type: flow, after: [{flow: d}]}]", ["trigger-circle @ {flow"]),
+        (
+            "tasks: [{id: s, type: subflow, flow: e}]\ntriggers: [{id: t, type: flow, after: [{flow: e}]}]",
+            ["trigger-circle @ {flow"],
+        ),
+        (
+            "tasks: [{id: s, type: subflow, flow: e}]\ntriggers: [{id: t, type: flow, after: [{flow: e, labels: {team: web}}]}]",
+            [],
+        ),
+        (
+            "tasks: [{id: s, type: subflow, flow: e}]\ntriggers: [{id: t, type: flow, after: [{flow: e}, {flow: e, states: [failed]}]}]",
+            [],
+        ),
+        (
+            "tasks: [{id: s, type: subflow, flow: e}]\ntriggers: [{id: t, type: flow, after: [{flow: e}, {flow: e, states: [failed]}], match: any}]",
+            ["trigger-circle @ {flow", "trigger-circle @ {flow"],
+        ),
     ],
 )
 def test_deployed_flows_are_followed(points: Check, body: str, expected: list[str]) -> None:

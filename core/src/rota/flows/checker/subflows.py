@@ -88,6 +88,22 @@ def _circle(exam: Examination, namespace: str, flow: Flow) -> tuple[list[str], b
     return None
 
 
+def always_run_by(exam: Examination) -> Iterator[tuple[str, str]]:
+    """Yield namespace and id of the flows that each run of the flow that is checked runs, as far as that is known."""
+    seen: set[tuple[str, str]] = set()
+    todo = [(exam.namespace, exam.flow)]
+    while todo and len(seen) < _MOST_FLOWS:
+        where, current = todo.pop()
+        for site, step in _subflows(current):
+            key = (step.namespace or where, step.flow)
+            if key in seen or _may_end(site):
+                continue
+            seen.add(key)
+            yield key
+            if exam.flows is not None and (following := exam.flows(*key)) is not None:
+                todo.append((key[0], following))
+
+
 def _subflows(flow: Flow) -> Iterator[tuple[Site, Subflow]]:
     for site in tree_of(flow).sites:
         step = site.step

@@ -9,7 +9,7 @@ from rota.flows.checker.examination import Examination
 from rota.flows.checker.fields import Owner, check_fields
 from rota.flows.checker.schedules import check_schedule
 from rota.flows.checker.steps import report_type
-from rota.flows.checker.subflows import check_inputs
+from rota.flows.checker.subflows import always_run_by, check_inputs
 from rota.flows.models import Flow
 from rota.flows.places import Path
 from rota.flows.triggers import AnyTrigger, FlowCondition, FlowTrigger, PluginTrigger, ScheduleTrigger, WebhookTrigger
@@ -51,6 +51,13 @@ def _check_after(exam: Examination, trigger: FlowTrigger, path: Path) -> None:
             message = f"trigger `{trigger.id}` starts the flow after the flow itself: it would never end"
             hint = "name another flow" if condition.flow else "name the flows: `flow: …`"
             exam.report("trigger-circle", message, place, hint)
+            continue
+        own = [flow for where, flow in always_run_by(exam) if _fits(condition, exam.namespace, where, flow)]
+        if own and (trigger.match == "any" or len(trigger.after) == 1):
+            message = (
+                f"trigger `{trigger.id}` starts the flow after `{own[0]}`, which it runs itself: it would never end"
+            )
+            exam.report("trigger-circle", message, place, "name another flow, or labels that its own subflows have not")
             continue
         _check_named(exam, condition, place)
 
