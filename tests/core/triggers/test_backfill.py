@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rota.errors import Conflict, NotFound, UsageError
+from rota.triggers.dates import delay_of
 from tests.core.triggers.conftest import Clockwork
 
 FLOW = """
@@ -49,6 +50,22 @@ def test_a_backfill_starts_each_date_of_its_period_in_order(clockwork: Clockwork
     assert [row["trigger"]["date"][:10] for row in rows] == [day[:10] for day in DAYS]
     assert [row["state"] for row in rows] == ["success", "failed", "success", "success"]
     assert clockwork.app.triggers.backfills.get(number)["started"] == 4
+
+
+def test_a_date_that_its_jitter_holds_back_is_left_to_the_schedule(
+    clockwork: Clockwork,
+) -> None:
+    source = FLOW.format(nap="0s").replace('cron: "0 2 * * *"', "every: 10m, jitter: 2h")
+    clockwork.deploy(source)
+    began = time.time() - 6 * 3600
+    dates = clockwork.app.triggers.backfills.dates("data", "daily", "day", began, time.time() - 1)
+    held_back = [date for date in dates if date + delay_of("data/daily/day", date, 7200) > time.time()]
+    assert (held_back, len(dates) < 36, len(dates) > 20) == ([], True, True)
+    number = clockwork.app.triggers.backfills.start(
+        "data", "daily", "day", since=began, until=time.time() - 1, max_running=50
+    )
+    clockwork.now = time.time()
+    assert len(done(clockwork, number)) == len(dates)
 
 
 def test_only_missing_dates_are_made_up_for_unless_more_is_asked(clockwork: Clockwork) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rota.errors import Conflict, NotFound, UsageError
 from rota.flows.triggers import ScheduleTrigger
 from rota.store import audit, backfills, flows, triggers
 from rota.triggers.backfilling import SCOPES
-from rota.triggers.dates import dates_of
+from rota.triggers.dates import dates_within
 from rota.triggers.flow_shelf import FlowShelf
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Backfills:
         self._app = app
 
     def dates(self, namespace: str, flow: str, trigger: str, since: float, until: float) -> list[float]:
-        """Return the dates of a schedule from `since` on and before `until`.
+        """Return the dates of a schedule from `since` on and before `until`, those left out that its jitter holds back.
 
         Raises NotFound, and UsageError for a trigger that is no schedule, and for a period with more than `MOST` dates
         or one that is not over.
@@ -48,9 +48,10 @@ class Backfills:
         schedule, timezone = shelf.trigger(revision, trigger), shelf.flow(revision).timezone
         if not isinstance(schedule, ScheduleTrigger):
             raise UsageError(f"`{trigger}` is no schedule: it has no dates", hint=f"it is of type `{schedule.type}`")
-        after = dates_of(schedule, timezone or self._app.settings.timezone, since)(since - 1)
-        inside = takewhile(lambda date: date < until, (date for date in after if date >= since))
-        found = list(islice(inside, MOST + 1))
+        name = f"{namespace}/{flow}/{trigger}"
+        where = timezone or self._app.settings.timezone
+        inside = dates_within(schedule, where, name, since, until, asked_at=time.time())
+        found = list(islice(inside(since - 1), MOST + 1))
         if len(found) > MOST:
             raise UsageError(f"the period has more than {MOST:,} dates", hint="make it shorter")
         return found

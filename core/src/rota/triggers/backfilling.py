@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
 from rota.errors import RotaError
 from rota.flows.models import Flow
 from rota.flows.triggers import ScheduleTrigger
 from rota.store import Store, backfills, triggers
-from rota.triggers.dates import dates_of, stamp
+from rota.triggers.dates import dates_within, stamp
 from rota.triggers.firing import Row, Start
 from rota.triggers.flow_shelf import FlowShelf
 from rota.triggers.turn import Turn
@@ -108,8 +108,10 @@ class Backfilling:
     def _dates(self, row: dict[str, Any], flow: Flow, trigger: ScheduleTrigger) -> Iterator[float]:
         # From the second before the period on, since dates are those after a time.
         after = row["since"] - 1 if row["position_at"] is None else row["position_at"]
-        dates = dates_of(trigger, flow.timezone or self._timezone, row["since"])(after)
-        return takewhile(lambda date: date < row["until"], (date for date in dates if date >= row["since"]))
+        name = "/".join((row["namespace"], row["flow"], row["trigger"]))
+        timezone = flow.timezone or self._timezone
+        period = dates_within(trigger, timezone, name, row["since"], row["until"], asked_at=row["created_at"])
+        return period(after)
 
     def _definition(self, row: Row) -> tuple[Flow, ScheduleTrigger]:
         if row["revision_id"] is None:

@@ -39,6 +39,26 @@ def dates_of(schedule: ScheduleTrigger, timezone: str, anchor: float) -> After:
     return _listed(sorted({(date if date.tzinfo else date.replace(tzinfo=zone)).timestamp() for date in dates}))
 
 
+def dates_within(
+    schedule: ScheduleTrigger, timezone: str, name: str, since: float, until: float, *, asked_at: float
+) -> After:
+    """Return the dates from `since` on and before `until`, as far as they could have started by `asked_at`.
+
+    One that its jitter holds back then, and what comes after it, is the schedule's own to start. `name` is the
+    trigger's, as for `delay_of`.
+    """
+    after, jitter = dates_of(schedule, timezone, since), schedule.jitter.total_seconds()
+
+    def inside(at: float) -> Iterator[float]:
+        for date in after(at):
+            if date >= until or date + delay_of(name, date, jitter) > asked_at:
+                return
+            if date >= since:
+                yield date
+
+    return inside
+
+
 def _cron(expression: str, zone: ZoneInfo) -> After:
     fixed = not any(field.startswith("*") for field in expression.split()[-5:-3])
 
