@@ -195,3 +195,42 @@ def test_a_part_that_cannot_be_made_anew_does_not_take_the_server_along(monkeypa
     until(lambda: log == ["1 begins", "1 ends", "2 begins"])
     running.end()
     assert len(tries) == 3
+
+
+class Stubborn(Part):
+    """A part that does not listen when it is told to end."""
+
+    gate = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        self._log.append("stays")
+        self.gate.wait()
+
+
+def test_a_part_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("rota.server.parts.END", 0.2)
+    log: list[str] = []
+    running = Running({"part": lambda: Stubborn(log, 1)}, lambda: None)
+    try:
+        until(lambda: log == ["stays"])
+        running.renew({"part": lambda: Part(log, 2)}, {"part"})
+        until(lambda: running.failing)
+        assert "`part` has not ended 0.2 s after it was asked to" in caplog.text
+        running.end()
+        assert "left behind: `part`" in caplog.text
+    finally:
+        Stubborn.gate.set()
+
+
+def test_a_part_that_ends_late_begins_anew_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rota.server.parts.END", 0.2)
+    Stubborn.gate.clear()
+    log: list[str] = []
+    running = Running({"part": lambda: Stubborn(log, 1)}, lambda: None)
+    until(lambda: log == ["stays"])
+    running.renew({"part": lambda: Part(log, 2)}, {"part"})
+    until(lambda: running.failing)
+    Stubborn.gate.set()
+    until(lambda: log == ["stays", "2 begins"])
+    assert running.failing == {}
+    running.end()

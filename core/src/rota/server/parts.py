@@ -129,6 +129,15 @@ class _Kept:
         """Have it end, and another be made when it has."""
         self._build = build
         self._pause.set()
+        late = threading.Timer(END, self._complain)
+        late.daemon = True
+        late.start()
+
+    def _complain(self) -> None:
+        if self._pause.is_set() and not self._over.is_set():
+            self._failing[self.name] = "it does not end, and goes on with the settings of before"
+            logger.warning("`%s` has not ended %g s after it was asked to: it goes on with the settings of before",
+                           self.name, END)  # fmt: skip
 
     def _keep_up(self) -> None:
         while not self._over.is_set():
@@ -196,3 +205,5 @@ class Running:
         patience = time.monotonic() + END
         for kept in self._kept.values():
             kept.thread.join(max(0.0, patience - time.monotonic()))
+        if left := [f"`{name}`" for name, kept in self._kept.items() if kept.thread.is_alive()]:
+            logger.warning("not ended within %g s, and left behind: %s", END, ", ".join(left))
