@@ -26,7 +26,7 @@ def run(setup: Setup) -> Iterator[Result]:
     with setup.application() as app:
         conductor = app.conductor(server=True)
         clock = [time.time()]
-        _deploy(app, clock[0])
+        deploy(app, clock[0])
         part = TriggersPart(app, threading.Event(), lambda: clock[0])
         while part.evaluator.turn() < 1:  # every schedule is looked at once after its deployment
             pass
@@ -48,7 +48,7 @@ def run(setup: Setup) -> Iterator[Result]:
     yield Result(f"{DUE:,} of {FLOWS:,} schedules due at once: started", setup.name, "s", seconds, bare, AIM, less=True)
 
 
-def _deploy(app: Application, at: float) -> None:
+def deploy(app: Application, at: float) -> None:
     """Deploy all flows in one transaction: those that are due come at the same minute, the others later."""
     minute = time.gmtime(at + DAY / 2)
     with app.store.write() as conn:
