@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rota.flows.loader import parse_flow
 from rota.server.application import Application
 from rota.server.flow_folders import FlowFolders
 
@@ -84,6 +85,24 @@ def test_the_alert_ends_when_the_file_is_well_again(app: Application, file: Path
     folders.look()
     assert problems(app) == []
     assert revisions(app) == [1]
+
+
+def test_a_file_that_was_refused_is_looked_at_again_and_told_of_once(
+    app: Application, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text("id: greet\nnamespace: demo\ntasks: [{id: call, type: subflow, flow: other}]\n")
+    folders = FlowFolders(app)
+    folders.look()
+    assert len(problems(app)) == 1
+    monkeypatch.setattr(folders, "_again_at", 0.0)
+    folders.look()
+    assert caplog.text.count("is not deployed") == 1
+    app.flows.deploy(parse_flow(FLOW.format(word="hello").replace("greet", "other")))
+    folders.look()
+    assert revisions(app) == [], "not before its time has come"
+    monkeypatch.setattr(folders, "_again_at", 0.0)
+    folders.look()
+    assert (revisions(app), problems(app)) == ([1], [])
 
 
 def test_the_alert_ends_when_the_file_is_gone(app: Application, file: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rota.server")
 EVERY = 3.0
 """Seconds between two looks."""
+AGAIN = 60.0
+"""Seconds between two looks at files that were refused and have not changed."""
 ROLE = "flows"
 AUTHOR = "flows folder"
 SUBJECT = "flow file "
@@ -40,6 +43,7 @@ class FlowFolders:
         self._role = Role(app.conductor(), ROLE)
         self._seen: Seen | None = None
         self._refused: dict[str, str] = {}
+        self._again_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Look until `stop` is set."""
@@ -48,20 +52,25 @@ class FlowFolders:
             stop.wait(EVERY)
 
     def look(self) -> None:
-        """Deploy what has changed since the last look; at the first, everything. Raises StoreError."""
+        """Deploy what has changed since the last look; at the first, everything. Raises StoreError.
+
+        What was refused is looked at again now and then: what it lacked, a subflow or a plugin, may have come since.
+        """
         if not self._role.holds():
             return
         seen = dict(_files(self._app.settings.flows))
-        if seen == self._seen:
+        changed = seen != self._seen
+        if not changed and not (self._refused and time.monotonic() >= self._again_at):
             return
         if self._seen is None:
             self._refused = dict.fromkeys(self._refused_before(), "")
         files = list(dict.fromkeys(self._flow_files()))
         for path in files:
-            self._deploy(path, files)
+            if changed or str(path) in self._refused:
+                self._deploy(path, files)
         for gone in self._refused.keys() - {str(path) for path in files}:
             self._is_well(gone)
-        self._seen = seen
+        self._seen, self._again_at = seen, time.monotonic() + AGAIN
 
     def _flow_files(self) -> Iterator[Path]:
         for path in self._app.settings.flows:
