@@ -222,6 +222,20 @@ def test_a_part_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, capl
         Stubborn.gate.set()
 
 
+def test_a_part_that_is_taken_away_and_does_not_end_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rota.server.parts.END", 0.2)
+    Stubborn.gate.clear()
+    log: list[str] = []
+    running = Running({"part": lambda: Stubborn(log, 1)}, lambda: None)
+    until(lambda: log == ["stays"])
+    running.renew({}, set())
+    until(lambda: "`part` has not ended 0.2 s after it was asked to" in caplog.text)
+    Stubborn.gate.set()
+    running.end()
+
+
 def test_a_part_that_ends_late_begins_anew_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rota.server.parts.END", 0.2)
     Stubborn.gate.clear()

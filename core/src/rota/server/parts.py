@@ -117,6 +117,7 @@ class _Kept:
         self._part: Part | None = build()
         self._over = threading.Event()
         self._pause = threading.Event()
+        self._late: threading.Timer | None = None
         self.thread = threading.Thread(target=self._keep_up, name=f"rota-{name}", daemon=True)
         self.thread.start()
 
@@ -129,12 +130,25 @@ class _Kept:
         """Have it end, and another be made when it has."""
         self._build = build
         self._pause.set()
-        late = threading.Timer(END, self._complain)
-        late.daemon = True
-        late.start()
+        self._watch()
+
+    def retire(self) -> None:
+        """Have it end for good while the others go on."""
+        self.end()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look, in a while, whether it has done as it was asked; only the last that it was asked counts."""
+        if self._late is not None:
+            self._late.cancel()
+        self._late = threading.Timer(END, self._complain)
+        self._late.daemon = True
+        self._late.start()
 
     def _complain(self) -> None:
-        if self._pause.is_set() and not self._over.is_set():
+        if self._over.is_set() and self.thread.is_alive():
+            logger.warning("`%s` has not ended %g s after it was asked to", self.name, END)
+        elif self._pause.is_set() and not self._over.is_set():
             self._failing[self.name] = "it does not end, and goes on with the settings of before"
             logger.warning("`%s` has not ended %g s after it was asked to: it goes on with the settings of before",
                            self.name, END)  # fmt: skip
@@ -189,7 +203,7 @@ class Running:
         A service is affected when its section is. What cannot be made now is tried again later.
         """
         for name in self._kept.keys() - builds.keys():
-            self._kept.pop(name).end()
+            self._kept.pop(name).retire()
         for name, build in builds.items():
             if name not in self._kept:
                 self._kept[name] = _Kept(name, build, self.failing)
