@@ -13,7 +13,7 @@ from typing import Self
 from tests.lab.ports import on_free_ports
 from tests.lab.process import ServerFailed, ServerProcess
 from tests.lab.server import Server, temporary_folder
-from tests.lab.sshkeys import KeyPair
+from tests.lab.sshkeys import KeyPair, written_whole
 
 MISSING = "no sshd: `tests/lab/install-system.sh` installs it on Debian and Ubuntu, as root"
 
@@ -59,9 +59,7 @@ class Sshd(Server):
     @property
     def known_hosts(self) -> Path:
         """A `known_hosts` file with the server's key."""
-        path = self.folder / "known_hosts"
-        path.write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
-        return path
+        return written_whole(self.folder / "known_hosts", f"[127.0.0.1]:{self.port} {self.host_key}\n")
 
     def authorize(self, public_key: str) -> None:
         """Let in another key, from the next login on; options may stand before it."""

@@ -16,7 +16,7 @@ from tests.lab import control
 from tests.lab.ports import listening_socket
 from tests.lab.server import PythonServer
 from tests.lab.sshfault import Fault
-from tests.lab.sshkeys import KeyPair
+from tests.lab.sshkeys import KeyPair, written_whole
 
 if TYPE_CHECKING:
     import asyncssh
@@ -82,9 +82,8 @@ class SshFleet(PythonServer):
     @property
     def known_hosts(self) -> Path:
         """A `known_hosts` file with the keys of all hosts."""
-        path = self.folder / "known_hosts"
-        path.write_text("".join(f"[{host.address}]:{host.port} {host.host_key}\n" for host in self.hosts))
-        return path
+        lines = [f"[{host.address}]:{host.port} {host.host_key}\n" for host in self.hosts]
+        return written_whole(self.folder / "known_hosts", "".join(lines))
 
     def set_fault(self, name: str, fault: Fault | None) -> None:
         """Break a host, or mend it with None; this returns when it is so. Connections that are open stay open."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -40,3 +41,10 @@ class KeyPair:
     def public(self) -> str:
         """The public key, as a line of `authorized_keys` without options or comment."""
         return self.private.with_name(self.private.name + ".pub").read_text().strip()
+
+
+def written_whole(path: Path, text: str) -> Path:
+    """Write a file so that whoever reads it meanwhile, in another thread or process, sees all of it; return its path."""
+    with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
+    return Path(file.name).replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -153,3 +154,19 @@ def test_nothing_is_left_of_a_stopped_sshd(sshd: Sshd) -> None:
         assert processes_with(f": {own.folder}") != []
     assert processes_with(str(own.folder)) == []
     assert not own.folder.exists()
+
+
+def test_the_file_of_known_hosts_is_whole_whoever_asks_for_it_meanwhile(ssh_fleet: SshFleet) -> None:
+    file = ssh_fleet.known_hosts
+    whole, over = file.read_text(), threading.Event()
+
+    def ask() -> None:
+        for _ in range(200):
+            _ = ssh_fleet.known_hosts
+        over.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    seen = set()
+    while not over.is_set():
+        seen.add(file.read_text())
+    assert seen == {whole}

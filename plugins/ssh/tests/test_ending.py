@@ -174,7 +174,7 @@ def test_a_fleet_is_cancelled_on_all_hosts(
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert up.acquire(timeout=30)
+        assert up.acquire(timeout=30), failures
     ctx.cancel()
     for thread in threads:
         thread.join(30)
