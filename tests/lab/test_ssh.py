@@ -161,9 +161,11 @@ def test_the_file_of_known_hosts_is_whole_whoever_asks_for_it_meanwhile(ssh_flee
     whole, over = file.read_text(), threading.Event()
 
     def ask() -> None:
-        for _ in range(200):
-            _ = ssh_fleet.known_hosts
-        over.set()
+        try:
+            for _ in range(200):
+                _ = ssh_fleet.known_hosts
+        finally:
+            over.set()
 
     threading.Thread(target=ask, daemon=True).start()
     seen = set()
