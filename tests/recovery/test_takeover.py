@@ -136,6 +136,20 @@ def test_what_waits_for_a_server_is_taken_by_the_first_however_much_it_is(tmp_pa
         assert {site.ended(execution)["state"] for execution in waiting} == {"success"}
 
 
+def test_when_the_server_that_watches_the_flows_is_killed_the_other_does(tmp_path: Path, postgres_url: str) -> None:
+    folder = tmp_path / "watched"
+    folder.mkdir()
+    (folder / "one.yaml").write_text(ONE)
+    with Site(tmp_path, postgres_url, flows=[str(folder)]) as site:
+        servers = [site.serve(), site.serve()]
+        site.until(lambda: any("deployed default/one" in server.output() for server in servers), "the first flow")
+        watcher, other = sorted(servers, key=lambda server: "deployed" not in server.output())
+        watcher.kill()
+        (folder / "two.yaml").write_text(ONE.replace("id: one", "id: two"))
+        site.until(lambda: "deployed default/two" in other.output(), "the second flow")
+        assert [row["number"] for row in site.app.flows.revisions("default", "one")] == [1]
+
+
 def test_what_a_server_cannot_run_is_left_to_one_that_can(tmp_path: Path) -> None:
     with Site(tmp_path) as site:
         site.deploy(NAP)
