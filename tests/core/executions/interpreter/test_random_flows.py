@@ -73,7 +73,7 @@ class Watch:
     def losses(self, node: Node) -> int:
         """How many losses, which are no attempt of the task's own, are made good: one at most."""
         outcomes: Any = self.world.script.outcomes.get(node.id, [])
-        return int(self.crashes or "lost" in outcomes or "rerun" in outcomes)
+        return int(self.crashes or "rerun" in outcomes or (node.on_lost == "retry" and "lost" in outcomes))
 
     def in_order(self, frame: Frame, node: Node) -> None:
         """What must have ended well before `node` has."""
