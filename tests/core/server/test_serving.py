@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,27 @@ def execution_changed(execution):
 """
 
 
+SLOW = """
+import threading
+from rota import Service, hookimpl
+
+asked = threading.Event()
+over = threading.Event()
+
+class Tail(Service):
+    '''A service that takes its time to end.'''
+
+    def serve(self, app, stop):
+        stop.wait()
+        asked.set()
+        over.wait(20)
+
+@hookimpl
+def register_services():
+    return [Tail]
+"""
+
+
 @contextmanager
 def serving(app: Application) -> Iterator[None]:
     """Have `app` serve on a thread, until the block ends."""
@@ -84,11 +106,11 @@ def app(tmp_path: Path, dists: Dists) -> Iterator[Application]:
         yield application
 
 
-def module_of(app: Application) -> dict[str, object]:
+def module_of(app: Application, service: str = "page.page") -> dict[str, Any]:
     """Return what the throw-away plugin has recorded."""
     import sys
 
-    cls = app.plugins.service_types()["page.page"]
+    cls = app.plugins.service_types()[service]
     return vars(sys.modules[cls.__module__])
 
 
@@ -96,13 +118,37 @@ def test_a_server_runs_what_another_process_starts_and_the_services_of_plugins(a
     plugin = module_of(app)
     with Application(app.settings, Plugins()) as client:
         with serving(app):
-            assert plugin["served"].wait(10)  # type: ignore[attr-defined]
+            assert plugin["served"].wait(10)
             execution = client.executions.start("demo", "greet", {})
             row = client.executions.wait(execution, timeout=20)
         assert row is not None
         assert row["state"] == "success"
-    assert plugin["stopped"].is_set()  # type: ignore[attr-defined]
+    assert plugin["stopped"].is_set()
     assert plugin["failures"] == [8080]
+
+
+def test_nothing_new_starts_while_a_service_takes_its_time_to_end(tmp_path: Path, dists: Dists) -> None:
+    dists.install("slow", SLOW)
+    file = tmp_path / "rota.yaml"
+    file.write_text("home: home\nslow: {}\n")
+    with Application.open(file) as app, Application(app.settings, Plugins()) as client:
+        app.maintenance.make_key()
+        app.flows.deploy(parse_flow(FLOW))
+        plugin, stop = module_of(app, "slow.tail"), threading.Event()
+        server = threading.Thread(target=app.serve, args=[stop])
+        server.start()
+        try:
+            early = client.executions.start("demo", "greet", {})
+            assert client.executions.wait(early, timeout=20) is not None
+            stop.set()
+            assert plugin["asked"].wait(10)
+            late = client.executions.start("demo", "greet", {})
+            assert client.executions.wait(late, timeout=1.5) is None
+        finally:
+            stop.set()
+            plugin["over"].set()
+            server.join(30)
+        assert client.executions.get(late)["state"] == "created"
 
 
 def test_plugins_hear_each_state_once_even_from_a_listener_that_fails(app: Application) -> None:

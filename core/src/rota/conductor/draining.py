@@ -34,11 +34,15 @@ class Draining:
 
     # --- on the thread that stops the conductor
 
+    def begin(self) -> None:
+        """Have nothing new start from now on."""
+        self._begun = True
+        self._conductor.driver.later(_nothing)
+
     def drain(self, seconds: float) -> None:
         """Wait up to `seconds` for what runs; then end it, and call what does not end lost."""
         own = self._conductor
-        self._begun = True
-        own.driver.later(_nothing)
+        self.begin()
         self._wait(seconds, self.hurried.is_set)
         if own.driver.running and own.alive():
             own.stop_all("shutdown")

@@ -33,7 +33,8 @@ def serve(
     is not, and whatever keeps the server from running.
     """
     names, vitals = chosen(only), vitals or Vitals()
-    server = _Server(app, names, app.conductor(server="executions" in names), vitals)
+    conductor = app.conductor(server="executions" in names)
+    server = _Server(app, names, conductor, vitals)
     server.begin()
     try:
         while not stop.wait(BEAT):
@@ -42,6 +43,7 @@ def serve(
                 reload.clear()
                 server.reload()
     finally:
+        conductor.draining.begin()  # at once: the parts may take a while to end
         logger.info("draining")
         vitals.draining()
         server.running.end()
