@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rota.server import doctor
+from rota.server import looking
 from rota.server.application import Application
 from tests.core.cli.calls import Rota
 from tests.core.cli.test_serve import serving
@@ -170,7 +171,7 @@ def test_a_secret_backend_that_does_not_answer_is_an_error(well: Rota, dists: Di
 def test_a_secret_backend_that_hangs_is_an_error_and_holds_up_no_other(
     well: Rota, dists: Dists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "PATIENCE", 0.5)
+    monkeypatch.setattr(looking, "PATIENCE", 0.5)
     dists.install("far", BACKENDS)
     hangs = "{id: far, type: far.down, retryable: true, seconds: 60}"
     well.write("rota.yaml", f"home: .rota\nsecrets: [{hangs}, {{id: env, type: env}}]\n")
@@ -184,6 +185,58 @@ def test_a_sink_that_cannot_be_made_is_an_error(well: Rota) -> None:
     found = one(well, "sinks", code=1)
     assert found["message"].startswith("ops: ")
     assert "nothing.such" in found["message"]
+
+
+def test_sinks_are_looked_at_each_by_itself(well: Rota, dists: Dists, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "PATIENCE", 0.5)
+    dists.install("far", BACKENDS)
+    backend = "{id: far, type: far.down, retryable: true, seconds: 60}"
+    hangs = "{id: hangs, type: webhook, url: \"{{ secret('far:x') }}\"}"
+    settings = f"home: .rota\nsecrets: [{backend}]\nsinks: [{hangs}, {{id: ops, type: log}}]\n"
+    well.write("rota.yaml", settings)
+    first, second = checks(well, "sinks", code=1)
+    assert (first["state"], first["message"]) == ("error", "hangs: there is no answer within 0.5 s")
+    assert (second["state"], second["message"]) == (
+        "ok",
+        "ops is ready to be used (`rota alerts test ops` sends something)",
+    )
+
+
+STORES = """
+import threading
+from contextlib import contextmanager
+from rota import ArtifactStore, hookimpl
+
+class Deep(ArtifactStore):
+    '''A store that takes what it is given, and says nothing of it.'''
+
+    def writer(self, key):
+        threading.Event().wait(60)
+
+    def open(self, key):
+        raise NotImplementedError
+
+    def delete(self, key):
+        raise NotImplementedError
+
+@hookimpl
+def register_artifact_stores():
+    return [Deep]
+"""
+
+
+def test_everything_that_hangs_is_waited_for_at_once(well: Rota, dists: Dists, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "PATIENCE", 1.0)
+    dists.install("far", BACKENDS)
+    dists.install("deep", STORES)
+    backends = [f"{{id: far-{n}, type: far.down, retryable: true, seconds: 60}}" for n in range(9)]
+    well.write("rota.yaml", f"home: .rota\nartifacts: {{type: deep.deep}}\nsecrets: [{', '.join(backends)}]\n")
+    began = time.monotonic()
+    result = well("doctor", "--json")
+    assert time.monotonic() - began < 6, "one after the other they take ten seconds"
+    wrong = [check for check in result.json["checks"] if check["state"] == "error"]
+    assert [check["name"] for check in wrong] == ["artifacts"] + ["secrets"] * 9
+    assert {check["message"].removeprefix("far-")[1:] for check in wrong[1:]} == {": there is no answer within 1 s"}
 
 
 def test_what_is_known_to_be_wrong_is_shown(well: Rota) -> None:

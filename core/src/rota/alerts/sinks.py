@@ -72,24 +72,15 @@ class Sinks:
         """Return a sink. Raises PluginError, SecretError, SettingsError when it cannot be had."""
         found = self._ready.get(name)
         if found is None or time.monotonic() > found.made_at + KEPT:
-            found = self._ready[name] = self._made(name)
+            found = self._ready[name] = self.make(name)
         return found
 
     def forget(self, name: str) -> None:
         """Ask for everything anew when the sink is used next: a secret may have changed."""
         self._ready.pop(name, None)
 
-    def problems(self) -> dict[str, str]:
-        """Return what keeps sinks from being used, by id; nothing is sent."""
-        found: dict[str, str] = {}
-        for name in self.ids:
-            try:
-                self._made(name)
-            except RotaError as error:
-                found[name] = str(error)
-        return found
-
-    def _made(self, name: str) -> ReadySink:
+    def make(self, name: str) -> ReadySink:
+        """Make a sink anew, whatever was asked before. Raises PluginError, SecretError, SettingsError."""
         if name not in self._sections:
             raise SettingsError(f"there is no sink `{name}`", hint="add it to `sinks` in rota.yaml")
         index, section = self._sections[name]

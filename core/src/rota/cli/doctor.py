@@ -15,7 +15,7 @@ from rota.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from rota.server.application import Application
-    from rota.server.doctor import Check
+    from rota.server.looking import Check
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 

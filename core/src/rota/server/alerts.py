@@ -143,10 +143,6 @@ class Alerts:
         use_filters(self._app.plugins.filters)
         return Sinks(self._app.settings, self._app.plugins, lambda: self._app.resources.secret_backends)
 
-    def problems(self) -> dict[str, str]:
-        """Return what keeps sinks from being used, by id; nothing is sent."""
-        return self.sinks().problems()
-
     def test(self, names: Iterable[str] = (), *, text: str = "") -> dict[str, str]:
         """Send a test message to some sinks, or to all, now; return what went wrong by id, "" where nothing did.
 

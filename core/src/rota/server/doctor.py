@@ -1,28 +1,23 @@
-"""What `rota doctor` looks at, one check after the other; nobody is told anything, and what hangs holds up no other.
+"""What `rota doctor` looks at; nobody is told anything.
 
 Nothing is changed but for a file that an artifact store of a plugin gets, and loses again.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from rota.errors import NotFound, RotaError, SecretError
+from rota.server.looking import ERROR, OK, WARNING, Check, Look
 
 if TYPE_CHECKING:
     from rota.extensions import SecretBackend
     from rota.server.application import Application
 
-OK, WARNING, ERROR = "ok", "warning", "error"
-PATIENCE = 10.0
-"""Seconds within which something must come of a look."""
 SKEW, WRONG_SKEW = 1.0, 5.0
 """Seconds between the clock here and the database's that are warned of, and that are wrong."""
 NOTHING_LEFT = 200 << 20
@@ -31,62 +26,34 @@ UNKNOWN = "rota-doctor"
 """The path of a secret that nobody has: who answers that there is none, answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What came of one look: `state` is ok, warning or error, `hint` says what to do."""
-
-    name: str
-    state: str
-    message: str
-    hint: str = ""
-
-    def as_record(self) -> dict[str, str]:
-        """Return it as `rota doctor --json` prints it."""
-        return asdict(self)
-
-
 def examine(app: Application) -> Iterator[Check]:
-    """Yield what was found, as it is found. What needs the database is left out where that cannot be used."""
+    """Yield what was found, always in the same order. What needs the database is left out where that cannot be used."""
     usable = True
-    for check in _guarded("database", lambda: _database(app)):
+    for check in Look("database", lambda: _database(app)).checks():
         usable = usable and check.state == OK
         yield check
-    if usable:
-        yield from _guarded("clock", lambda: _clock(app))
-    yield from _guarded("disk", lambda: _disks(app))
-    yield from _guarded("key", lambda: _key(app.settings.secret_key_file))
-    if usable:
-        yield from _guarded("artifacts", lambda: _artifacts(app))
-    yield from _guarded("plugins", lambda: _plugins(app))
-    if usable:
-        yield from _secrets(app)
-        yield from _guarded("sinks", lambda: _sinks(app))
-        yield from _guarded("servers", lambda: _servers(app))
-        yield from _guarded("conditions", lambda: _conditions(app))
+    plugins = list(Look("plugins", lambda: _plugins(app)).checks())  # loads what the other looks use
+    looks = [Look("disk", lambda: _disks(app)), Look("key", lambda: _key(app.settings.secret_key_file))]
+    looks += _looks_with_a_store(app) if usable else []
+    yield from plugins
+    for look in looks:
+        yield from look.checks()
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Check]], about: str = "") -> Iterator[Check]:
-    """Yield what a look finds, as it finds it, and as an error what it raises, or that it does not come back."""
-    found: SimpleQueue[Check | None] = SimpleQueue()
+def _looks_with_a_store(app: Application) -> list[Look]:
+    looks = [Look("clock", lambda: _clock(app)), Look("artifacts", lambda: _artifacts(app))]
+    looks += _looks_at_secrets(app)
+    looks += [Look("sinks", partial(_sink, app, sink.id), about=f"{sink.id}: ") for sink in app.settings.sinks]
+    return [*looks, Look("servers", lambda: _servers(app)), Look("conditions", lambda: _conditions(app))]
 
-    def run() -> None:
-        try:
-            for check in look():
-                found.put(check)
-        except RotaError as error:
-            found.put(Check(name, ERROR, f"{about}{error.message}", error.hint))
-        except Exception as error:  # noqa: BLE001 - the other checks go on
-            found.put(Check(name, ERROR, f"{about}{type(error).__name__}: {error}"))
-        found.put(None)
 
-    threading.Thread(target=run, name=f"rota-doctor-{name}", daemon=True).start()
+def _looks_at_secrets(app: Application) -> list[Look]:
     try:
-        while (check := found.get(timeout=PATIENCE)) is not None:
-            yield check
-    except Empty:
-        yield Check(
-            name, ERROR, f"{about}there is no answer within {PATIENCE:g} s", "is it reachable from this machine?"
-        )
+        backends = app.resources.secret_backends.items()
+    except RotaError as error:
+        wrong = Check("secrets", ERROR, error.message, error.hint)
+        return [Look("secrets", lambda: iter([wrong]))]
+    return [Look("secrets", partial(_secret_backend, name, one), about=f"{name}: ") for name, one in backends]
 
 
 def _database(app: Application) -> Iterator[Check]:
@@ -211,16 +178,6 @@ def _plugins(app: Application) -> Iterator[Check]:
         yield Check("plugins", OK, f"{len(good)} can be used: {', '.join(good)}")
 
 
-def _secrets(app: Application) -> Iterator[Check]:
-    try:
-        backends = app.resources.secret_backends.items()
-    except RotaError as error:
-        yield Check("secrets", ERROR, error.message, error.hint)
-        return
-    for name, backend in backends:
-        yield from _guarded("secrets", partial(_secret_backend, name, backend), about=f"{name}: ")
-
-
 def _secret_backend(name: str, backend: SecretBackend) -> Iterator[Check]:
     """Ask a backend for a secret that nobody has."""
     from rota.alerts.sink_context import SinkContext
@@ -244,16 +201,14 @@ def _secret_backend(name: str, backend: SecretBackend) -> Iterator[Check]:
         yield Check("secrets", OK, f"{name} answers")
 
 
-def _sinks(app: Application) -> Iterator[Check]:
-    wrong = app.alerts.problems()
-    for name, problem in wrong.items():
-        message, _, hint = problem.partition("\nhint: ")
-        yield Check("sinks", ERROR, f"{name}: {message}", hint or "look at `sinks` in rota.yaml")
-    good = [sink.id for sink in app.settings.sinks if sink.id not in wrong]
-    if good:
-        yield Check("sinks", OK, f"ready to be used: {', '.join(good)} (`rota alerts test` sends something)")
-    elif not wrong and app.settings.alerts:
-        yield Check("sinks", WARNING, "there are alert rules, and no sink", "add `sinks` to rota.yaml")
+def _sink(app: Application, name: str) -> Iterator[Check]:
+    """Make a sink ready, and send nothing."""
+    try:
+        app.alerts.sinks().make(name)
+    except RotaError as error:
+        yield Check("sinks", ERROR, f"{name}: {error.message}", error.hint or "look at `sinks` in rota.yaml")
+    else:
+        yield Check("sinks", OK, f"{name} is ready to be used (`rota alerts test {name}` sends something)")
 
 
 def _servers(app: Application) -> Iterator[Check]:
