@@ -14,7 +14,7 @@ tasks:
     type: sequential
     lock: shared
     tasks:
-      - {id: deaf, type: ledger.stubborn, until: %s, timeout: 200ms}
+      - {id: deaf, type: ledger.stubborn, until: %s, timeout: 2s}
 finally:
   - {id: last, type: ledger.again}
 """
@@ -28,7 +28,7 @@ id: placed
 concurrency: {limit: 1}
 inputs: [{id: door, type: string, default: /}]
 tasks:
-  - {id: deaf, type: ledger.stubborn, until: "{{ inputs.door }}", timeout: 200ms}
+  - {id: deaf, type: ledger.stubborn, until: "{{ inputs.door }}", timeout: 2s}
 """
 FREE = """
 id: free
@@ -71,6 +71,7 @@ def test_a_place_is_held_until_the_thread_that_took_it_has_ended(tmp_path: Path)
         site.deploy(PLACED)
         site.serve()
         first = site.start("placed", {"door": str(door)})
+        site.until(lambda: site.ledger(first), "the task to begin")
         assert site.ended(first)["state"] == "failed"
         second = site.start("placed")
         site.until(lambda: site.row(second)["state"] == "queued", "its turn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -58,6 +59,8 @@ class StoreFields(BaseModel):
             raise ValueError("`access_key` and `secret_key` belong together")
         if self.ca is not None and self.ca_file is not None:
             raise ValueError("either `ca` or `ca_file`, not both")
+        if self.customer_key is not None and not _is_key(self.customer_key.get_secret_value()):
+            raise ValueError("`customer_key` must be 256 bits in base64: `openssl rand -base64 32` makes one")
         if self.anonymous and (self.access_key or self.secret_key or self.service_account or self.session_token):
             raise ValueError("`anonymous` asks without keys: leave them out")
         return self
@@ -79,9 +82,19 @@ class WritingFields(BaseModel):
     def _encryption_is_clear(self) -> WritingFields:
         if self.kms_key and self.encryption not in {"aws:kms", "aws:kms:dsse"}:
             raise ValueError("`kms_key` needs `encryption: aws:kms`")
-        if self.encryption == "sse-c" and getattr(self, "customer_key", None) is None:
+        customer_key = getattr(self, "customer_key", None)
+        if self.encryption == "sse-c" and customer_key is None:
             raise ValueError("`encryption: sse-c` needs `customer_key`")
+        if self.encryption not in {None, "sse-c"} and customer_key is not None:
+            raise ValueError("either `customer_key` or a key of the server's, not both")
         return self
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except ValueError:
+        return False
 
 
 def revealed(secret: SecretStr | None) -> str | None:

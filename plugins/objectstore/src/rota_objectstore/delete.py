@@ -109,10 +109,9 @@ class Delete(StoreFields, Task):
         from rota_objectstore.s3_client import s3_client
         from rota_objectstore.s3_versions import delete_version
 
-        assert self.version is not None
+        bypass, version = self.bypass_governance, self.version or ""
         with s3_client(ctx, self) as client:
-            session.check()
-            delete_version(client, place, self.version, bypass_governance=self.bypass_governance)
+            session.call(lambda: delete_version(client, place, version, bypass_governance=bypass))
         return Deleted(count=1)
 
 

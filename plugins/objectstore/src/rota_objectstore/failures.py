@@ -19,7 +19,7 @@ _KEYS = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "Expired
 
 # What the HTTP client says about a connection, how to call it, and whether another try may help.
 _CONNECTION = [
-    (r"dns error|failed to lookup|Could not connect|Name or service", "its name is not known", None),
+    (r"dns error|failed to lookup|Name or service|NameResolution|failed to resolve", "its name is not known", None),
     (r"ConnectionRefused|Connection refused", "the connection is refused: nothing listens there", None),
     (r"Expired|certificate has expired", "its certificate has expired", False),
     (
@@ -129,7 +129,9 @@ def _of_files(error: Exception, text: str) -> TaskFailed:
 
 
 def _of_connection(error: Exception, fields: StoreFields, place: Place, text: str) -> TaskFailed:
-    whole = f"{type(error).__name__} {error}"
+    # botocore says of every failure that it could not connect, and keeps the reason apart.
+    reason = getattr(error, "kwargs", {}).get("error", error)
+    whole = f"{type(error).__name__} {reason}"
     for pattern, words, retryable in _CONNECTION:
         if re.search(pattern, whole):
             return TaskFailed(f"{text}: {host_of(fields, place)} failed: {words}", retryable)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
-    from rota_objectstore.session import Session
 
 _PAGE = 1000
 
@@ -93,12 +92,14 @@ class List(StoreFields, Task):
 
     def run(self, ctx: Context) -> Listing:
         from rota_objectstore.failures import in_words
+        from rota_objectstore.s3_client import s3_client
         from rota_objectstore.session import Session, store_at
 
         place = parse_uri(self.uri)
         with Session(ctx) as session, in_words(self, place, "list"), store_at(ctx, self, place) as store:
             if self.versions:
-                return _listing(self._versions(ctx, session, place), [], self.limit)
+                with s3_client(ctx, self) as client:
+                    return session.call(lambda: self._versions(client, place))
             return session.call(lambda: self._objects(store, place))
 
     async def _objects(self, store: ObjectStore, place: Place) -> Listing:
@@ -116,19 +117,16 @@ class List(StoreFields, Task):
                 break
         return _listing(items, [], self.limit)
 
-    def _versions(self, ctx: Context, session: Session, place: Place) -> list[Item]:
-        from rota_objectstore.s3_client import s3_client
+    async def _versions(self, client: Any, place: Place) -> Listing:
         from rota_objectstore.s3_versions import versions_of
 
         items = []
-        with s3_client(ctx, self) as client:
-            for version in versions_of(client, place):
-                session.check()
-                if fits(place, version["Key"], self.pattern):
-                    items.append(_version(place, version))
-                if len(items) > self.limit:
-                    break
-        return items
+        async for version in versions_of(client, place):
+            if fits(place, version["Key"], self.pattern):
+                items.append(_version(place, version))
+            if len(items) > self.limit:
+                break
+        return _listing(items, [], self.limit)
 
 
 class Existence(BaseModel):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +12,8 @@ from rota_objectstore.digests import PART, Digest, part_size, plain
 from rota_objectstore.failures import exists_already
 from rota_objectstore.places import Place
 from rota_objectstore.s3_client import s3_client
-from rota_objectstore.session import Session
+from rota_objectstore.s3_parts import all_ended, upload_in_parts
+from rota_objectstore.session import Session, aside
 from rota_objectstore.upload import AT_ONCE, Checksum, Sent, checked_parts, proved, same_or_raise
 
 if TYPE_CHECKING:
@@ -69,35 +67,26 @@ async def upload(
     `arguments` are boto3's own for a new object. The condition is checked by the server in the moment when the object
     would appear. Raises boto3's errors, and Damaged for a source that is not what it should be.
     """
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rota-s3")
-    try:
-        if content.size <= PART:
-            return await _in_one(pool, client, place, content, arguments | _condition(overwrite=overwrite))
-        return await _in_parts(session, pool, client, place, content, overwrite=overwrite, arguments=arguments)
-    finally:
-        # Whoever is cut off does not wait for a server that is silent.
-        pool.shutdown(wait=False, cancel_futures=True)
+    if content.size <= PART:
+        return await _in_one(client, place, content, arguments | _condition(overwrite=overwrite))
+    return await _in_parts(session, client, place, content, overwrite=overwrite, arguments=arguments)
 
 
 def _condition(*, overwrite: bool) -> dict[str, Any]:
     return {} if overwrite else {"IfNoneMatch": "*"}
 
 
-async def _in_one(
-    pool: Executor, client: Any, place: Place, content: Content, arguments: dict[str, Any]
-) -> tuple[Sent, str]:
+async def _in_one(client: Any, place: Place, content: Content, arguments: dict[str, Any]) -> tuple[Sent, str]:
     data = b"".join([chunk async for chunk in content.chunks(PART)])
     digest = Digest()
     digest.add(data)
     check(content, digest)
-    put = partial(client.put_object, Bucket=place.bucket, Key=place.key, Body=data, **arguments)
-    done = await asyncio.get_running_loop().run_in_executor(pool, put)
+    done = await aside(partial(client.put_object, Bucket=place.bucket, Key=place.key, Body=data, **arguments))
     return Sent(digest.size, digest.sha256, plain(done["ETag"]), done.get("VersionId")), digest.etag
 
 
 async def _in_parts(
     session: Session,
-    pool: Executor,
     client: Any,
     place: Place,
     content: Content,
@@ -106,31 +95,17 @@ async def _in_parts(
     arguments: dict[str, Any],
 ) -> tuple[Sent, str]:
     digest = Digest(part_size(content.size))
-    run = partial(asyncio.get_running_loop().run_in_executor, pool)
-    where = {"Bucket": place.bucket, "Key": place.key}
-    begun = await run(partial(client.create_multipart_upload, **where, **arguments))
-    where["UploadId"] = begun["UploadId"]
-    try:
-        parts = await _send_parts(session, run, client, where, content, digest, _for_parts(arguments))
+    async with upload_in_parts(client, {"Bucket": place.bucket, "Key": place.key}, arguments) as where:
+        parts = await _send_parts(session, client, where, content, digest, _for_parts(arguments))
         session.check()
-        finish = partial(
-            client.complete_multipart_upload,
-            **where,
-            MultipartUpload={"Parts": parts},
-            **_condition(overwrite=overwrite),
-        )
-        done = await run(finish)
-    except BaseException as error:
-        given_up = run(partial(_give_up, client, where))
-        if not isinstance(error, asyncio.CancelledError):
-            await given_up
-        raise
+        condition = _condition(overwrite=overwrite)
+        finish = partial(client.complete_multipart_upload, **where, MultipartUpload={"Parts": parts}, **condition)
+        done = await aside(finish)
     return Sent(digest.size, digest.sha256, plain(done["ETag"]), done.get("VersionId")), digest.etag
 
 
 async def _send_parts(
     session: Session,
-    run: Callable[[Callable[[], Any]], asyncio.Future[Any]],
     client: Any,
     where: dict[str, Any],
     content: Content,
@@ -142,13 +117,11 @@ async def _send_parts(
         async for number, data in _numbered(session, content, digest):
             if len(sent) >= AT_ONCE:
                 await sent[-AT_ONCE]
-            sent.append(run(partial(client.upload_part, **where, PartNumber=number, Body=data, **arguments)))
+            send = partial(client.upload_part, **where, PartNumber=number, Body=data, **arguments)
+            sent.append(asyncio.ensure_future(aside(send)))
         return [_named(number, await part) for number, part in enumerate(sent, start=1)]
-    except BaseException:
-        for part in sent:
-            part.cancel()
-        await asyncio.gather(*sent, return_exceptions=True)
-        raise
+    finally:
+        await all_ended(sent)
 
 
 async def _numbered(session: Session, content: Content, digest: Digest) -> Any:
@@ -172,9 +145,3 @@ def _named(number: int, done: dict[str, Any]) -> dict[str, Any]:
 
 def _for_parts(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name.startswith("SSECustomer")}
-
-
-def _give_up(client: Any, where: dict[str, Any]) -> None:
-    # What cannot be taken back now is for the bucket's own rule for unfinished uploads.
-    with suppress(Exception):
-        client.abort_multipart_upload(**where)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -18,20 +19,24 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 T = TypeVar("T")
-_GRACE = 3.0
+GRACE = 3.0
 """Seconds for an upload to take back what it has sent, before it is cut off."""
 
 
 class Session:
-    """Runs what the clients do asynchronously on the task's own thread; on cancel it ends at once."""
+    """Runs what the clients do asynchronously on the task's own thread; on cancel it ends at once.
+
+    The event loop is lent by the execution: making one takes longer than storing a small object.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self._runner = asyncio.Runner()
+        self._lent = ctx.client(("objectstore", "loop"), asyncio.Runner, asyncio.Runner.close)
         self._current: asyncio.Task[Any] | None = None
+        self._graceful = False
 
     def __enter__(self) -> Self:
-        self._runner.__enter__()
+        self._runner = self._lent.__enter__()
         self._loop = self._runner.get_loop()
         self.ctx.on_cancel(self._stop)
         return self
@@ -39,7 +44,9 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._runner.__exit__(kind, error, trace)
+        if left := asyncio.all_tasks(self._loop):
+            self._runner.run(_cancelled(left))
+        self._lent.__exit__(kind, error, trace)
 
     def call(self, start: Callable[[], Awaitable[T]], *, graceful: bool = False) -> T:
         """Return what the awaitable that `start` makes gives.
@@ -47,29 +54,25 @@ class Session:
         A `graceful` one looks itself whether the task is cancelled (`check`), and gets a moment for that.
         """
         self.check()
-        return self._runner.run(self._watched(start, graceful=graceful))
+        self._graceful = graceful
+        return self._runner.run(self._watched(start))
 
     def check(self) -> None:
         """Raise TaskFailed once the task is cancelled."""
         if self.ctx.cancelled.is_set():
             raise TaskFailed("the task was stopped")
 
-    async def _watched(self, start: Callable[[], Awaitable[T]], *, graceful: bool) -> T:
-        async def awaited() -> T:
-            result: T = await start()
-            return result
-
-        self._graceful = graceful
-        task = self._current = asyncio.ensure_future(awaited())
+    async def _watched(self, start: Callable[[], Awaitable[T]]) -> T:
+        task = self._current = asyncio.current_task()
+        assert task is not None
         if self.ctx.cancelled.is_set():
             self._cut(task)
         try:
-            done: T = await task
+            return await start()
         except asyncio.CancelledError:
             raise TaskFailed("the task was stopped") from None
         finally:
             self._current = None
-        return done
 
     def _stop(self) -> None:
         try:
@@ -83,9 +86,42 @@ class Session:
 
     def _cut(self, task: asyncio.Task[Any]) -> None:
         if self._graceful:
-            self._loop.call_later(_GRACE, task.cancel)
+            self._loop.call_later(GRACE, task.cancel)
         else:
             task.cancel()
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Return what `work` gives, which blocks a thread of its own.
+
+    A cancel leaves that thread behind, and so does the end of the process: a silent server holds up neither.
+    """
+    loop = asyncio.get_running_loop()
+    awaited: asyncio.Future[T] = loop.create_future()
+
+    def settle(give: Callable[[Any], None], outcome: object) -> None:
+        if not awaited.done():
+            give(outcome)
+
+    def run() -> None:
+        give: Callable[[Any], None] = awaited.set_result
+        outcome: object
+        try:
+            outcome = work()
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            give, outcome = awaited.set_exception, error
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, give, outcome)
+
+    threading.Thread(target=run, name="rota-objectstore", daemon=True).start()
+    return await awaited
+
+
+async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
+    """End what an exchange that failed has left behind."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
