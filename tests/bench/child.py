@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench.processes import memory
+
 MEGABYTE = 1 << 20
 STARTS = 10
 """Seconds after which a server has begun, and has looked at each schedule once."""
@@ -30,7 +32,7 @@ def _libraries(order: dict[str, Any]) -> dict[str, float]:
 
     if order["store"].startswith("postgresql"):
         import psycopg  # noqa: F401
-    return {"rss": _memory("VmRSS")}
+    return {"rss": memory("VmRSS")}
 
 
 def _idle(order: dict[str, Any]) -> dict[str, float]:
@@ -44,7 +46,7 @@ def _idle(order: dict[str, Any]) -> dict[str, float]:
         time.sleep(order["number"])
         found["statements"] = (next(statements) - before - 1) / order["number"]
         found["core"] = 100 * (time.process_time() - used) / order["number"]
-        found["rss"] = _memory("VmRSS")
+        found["rss"] = memory("VmRSS")
         stop.set()
 
     threading.Thread(target=look).start()
@@ -69,7 +71,7 @@ def _fleet(order: dict[str, Any]) -> dict[str, float]:
         seconds = time.perf_counter() - began
     assert row is not None
     assert row["state"] == "success", row
-    return {"rss": _memory("VmHWM"), "seconds": seconds}
+    return {"rss": memory(), "seconds": seconds}
 
 
 def _application(order: dict[str, Any]) -> Any:
@@ -99,14 +101,6 @@ def _count_statements() -> itertools.count[int]:
     sa.event.listen(sa.pool.Pool, "connect", opened)
     sa.event.listen(sa.Engine, "before_cursor_execute", executed)
     return counter
-
-
-def _memory(name: str) -> float:
-    """Return a line of `/proc/self/status`, in megabytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024 / MEGABYTE
-    raise AssertionError(f"no {name}")
 
 
 if __name__ == "__main__":

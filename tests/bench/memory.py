@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from rota.server.application import Application
 from rota.settings import Settings
+from tests.bench.processes import ask
 from tests.bench.result import Result
 from tests.bench.schedules import FLOWS, deploy
 from tests.bench.setups import Setup
@@ -39,7 +35,7 @@ def _idle(name: str, setup: Setup, libraries: float, *, scheduled: bool) -> Iter
     yield Result(name, setup.name, "% of a core", idle["core"], aim=CORE_AIM, less=True)
 
 
-def _child(setup: Setup, what: str, number: int, *, scheduled: bool = False) -> dict[str, Any]:
+def _child(setup: Setup, what: str, number: int, *, scheduled: bool = False) -> dict[str, float]:
     with setup.home() as home, setup.database() as url:
         if setup.server is not None:
             from rota.store.migrate import migrate
@@ -50,14 +46,4 @@ def _child(setup: Setup, what: str, number: int, *, scheduled: bool = False) -> 
                 app.maintenance.make_key()
                 deploy(app, time.time())
         order = {"what": what, "number": number, "home": str(home), "store": url, "durability": setup.durability}
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.bench.child"],
-            input=json.dumps(order),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return ask("tests.bench.child", order)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from plugins.mongo.bench.files import DATABASE
+from tests.bench.processes import memory
 
 from rota.testing.running import FlowRunner
 
@@ -40,7 +41,7 @@ def main() -> None:
     if order["task"] == "import":
         _drop(order["uri"])
     seconds = _by_rota(order) if order["who"] == "rota" else _by_pymongo(order)
-    print(json.dumps({"seconds": seconds, "megabytes": _peak()}))
+    print(json.dumps({"seconds": seconds, "megabytes": memory()}))
 
 
 def _drop(uri: str) -> None:
@@ -116,14 +117,6 @@ def _bson(found: Any) -> Iterator[Any]:
     from bson.raw_bson import RawBSONDocument
 
     return bson.decode_file_iter(found, CodecOptions(document_class=RawBSONDocument))
-
-
-def _peak() -> float:
-    """Return the most memory that this process has had, in megabytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise AssertionError("no VmHWM")
 
 
 if __name__ == "__main__":

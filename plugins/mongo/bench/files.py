@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.bench.processes import ask
 from tests.lab.mongodb import MongoDB
 
 DOCUMENTS = 1_000_000
@@ -76,24 +74,10 @@ def _fill(uri: str, documents: int) -> None:
 
 def _child(order: dict[str, Any]) -> dict[str, float]:
     if order["task"] == "export":
-        return _asked(order)
+        return ask("plugins.mongo.bench.child", order)
     # An import has a server of its own: the lab's becomes slower with all that was ever written to it.
     with _server() as uri:
-        return _asked({**order, "uri": uri})
-
-
-def _asked(order: dict[str, Any]) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "plugins.mongo.bench.child"],
-        input=json.dumps(order),
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return ask("plugins.mongo.bench.child", {**order, "uri": uri})
 
 
 def main() -> None:

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from tests.bench.processes import ask
 from tests.lab.s3 import S3
 
 from rota.testing import RecordedContext
@@ -25,15 +26,17 @@ if TYPE_CHECKING:
 SMALL, OBJECTS, AT_ONCE = 4096, 500, 16
 LARGE = 1 << 30
 _NUMBERS = itertools.count()
+_CHILD = "plugins.objectstore.bench.child"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of our own and of bare obstore, and by how many MB the memory of this process grew in the large put."""
+    """Seconds of our own and of bare obstore; the most MB that a process of its own had, and for an eighth of it."""
 
     own: float
     bare: float
-    growth: float = 0.0
+    megabytes: float = 0.0
+    megabytes_of_an_eighth: float = 0.0
 
 
 def measure_small(objects: int = OBJECTS, rounds: int = 2) -> Measured:
@@ -52,20 +55,36 @@ def measure_small(objects: int = OBJECTS, rounds: int = 2) -> Measured:
     return Measured(min(own for own, _ in found), min(bare for _, bare in found))
 
 
-def measure_large(size: int = LARGE) -> Measured:
-    """Return the seconds for one put of `size` bytes."""
+def measure_large(size: int = LARGE) -> dict[str, Measured]:
+    """Return what one object of `size` bytes takes, each in a process of its own.
+
+    `put` never overwrites, which is the default; `put over` may, and `get` stores what it reads as an artifact.
+    """
     with _place() as (server, fields, bucket, folder):
-        source = folder / "large"
-        with source.open("wb") as file:
-            block = os.urandom(1 << 20)
-            for _ in range(size >> 20):
-                file.write(block)
+        source, eighth = folder / "large", folder / "eighth"
+        _fill(source, size)
+        _fill(eighth, size // 8)
         store = _store(server, bucket)
-        before = _peak()
-        own = _seconds(lambda: _put(fields, f"s3://{bucket}/own", source))
-        growth = _peak() - before
-        bare = _seconds(lambda: store.put("bare", source))
-    return Measured(own, bare, growth)
+        bare = {"put": _seconds(lambda: store.put("bare", source)), "get": _seconds(lambda: _read(store, "bare"))}
+        found = {}
+        for task, beside in (("put", "put"), ("put over", "put"), ("get", "get")):
+            order = {"fields": fields, "bucket": bucket, "task": task}
+            small, large = (ask(_CHILD, {**order, "file": str(file)}) for file in (eighth, source))
+            found[task] = Measured(large["seconds"], bare[beside], large["megabytes"], small["megabytes"])
+    return found
+
+
+def _fill(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        block = os.urandom(1 << 20)
+        for _ in range(size >> 20):
+            file.write(block)
+
+
+def _read(store: S3Store, key: str) -> None:
+    with TemporaryFile() as file:
+        for chunk in store.get(key).stream(min_chunk_size=8 << 20):
+            file.write(chunk)
 
 
 class _place:  # noqa: N801 - used as a function
@@ -83,16 +102,6 @@ class _place:  # noqa: N801 - used as a function
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
         self._server.__exit__(None, None, None)
-
-
-def _put(fields: dict[str, Any], uri: str, source: Path) -> None:
-    with TemporaryDirectory() as folder:
-        ctx = RecordedContext(Path(folder))
-        os.link(source, ctx.workdir / "file")
-        try:
-            Put(**fields, uri=uri, file="file", overwrite=True).run(ctx)
-        finally:
-            ctx.close()
 
 
 def _own_small(fields: dict[str, Any], bucket: str, source: Path, objects: int) -> None:
@@ -149,19 +158,16 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _peak() -> float:
-    """Return the most memory that this process has had, in MB."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
 def main() -> None:
     """Print the figures; the first argument is the size of the large object in MiB (1024)."""
     size = (int(sys.argv[1]) if len(sys.argv) > 1 else 1024) << 20
-    small, large = measure_small(), measure_large(size)
+    small = measure_small()
     print(f"{OBJECTS} small puts: {small.own:.2f} s, obstore {small.bare:.2f} s: {small.own / small.bare:.2f} times")
-    print(f"{size >> 20} MiB: {large.own:.2f} s, obstore {large.bare:.2f} s: {large.own / large.bare:.2f} times")
-    print(f"memory grew by {large.growth:.0f} MB")
+    for task, one in measure_large(size).items():
+        print(
+            f"{task}, {size >> 20} MiB: {one.own:.2f} s, obstore {one.bare:.2f} s: {one.own / one.bare:.2f} times; "
+            f"{one.megabytes:.0f} MB at the most, {one.megabytes_of_an_eighth:.0f} MB for an eighth of it"
+        )
 
 
 if __name__ == "__main__":

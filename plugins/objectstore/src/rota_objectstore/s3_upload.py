@@ -129,6 +129,10 @@ async def _numbered(session: Session, content: Content, digest: Digest) -> Any:
     part = part_size(content.size)
     waiting, number = bytearray(), 0
     async for data in checked_parts(session, content, digest, part):
+        if not waiting and len(data) == part:  # as a file gives it: nothing is to be put together
+            number += 1
+            yield number, data
+            continue
         waiting += data
         while len(waiting) >= part:
             number += 1
