@@ -79,7 +79,8 @@ def _forked(argv: list[str]) -> tuple[int, int]:
     """Start a program at a new terminal; `pty.fork` would warn of the threads that earlier tests have left."""
     primary, secondary = pty.openpty()
     actions = [(os.POSIX_SPAWN_DUP2, secondary, stream) for stream in (0, 1, 2)]
-    pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=actions, setsid=True)
+    # As at a real terminal: whoever runs the tests in the background has had them ignore SIGINT.
+    pid = os.posix_spawn(argv[0], argv, os.environ, file_actions=actions, setsid=True, setsigdef=[signal.SIGINT])
     os.close(secondary)
     return pid, primary
 
