@@ -82,14 +82,12 @@ class Connection:
             return opening()
         except paramiko.ChannelException as error:
             raise TaskFailed(f"`{self.endpoint.address}` refused {doing}: {error.text.lower()}") from None
-        except TimeoutError as error:
-            raise late(self.endpoint, doing) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if self.alive and "timeout" in str(error).lower():
+            if not self.alive:  # that it gives no sign of life is a TimeoutError, too
+                raise lost(self.endpoint, error, doing) from broken(error)
+            if isinstance(error, TimeoutError) or "timeout" in str(error).lower():
                 raise late(self.endpoint, doing) from TimeoutError()
-            if self.alive:
-                raise TaskFailed(f"`{self.endpoint.address}` refused {doing}: {error}") from None
-            raise lost(self.endpoint, error, doing) from broken(error)
+            raise TaskFailed(f"`{self.endpoint.address}` refused {doing}: {error}") from None
 
 
 class _Stale(ConnectionError):

@@ -69,9 +69,10 @@ class RemoteFiles:
         except (OSError, EOFError, paramiko.SSHException) as error:
             if self._ctx.cancelled.is_set():
                 raise TaskFailed("it was cancelled") from None
-            if isinstance(error, TimeoutError):
+            alive = self._connection.alive
+            if alive and isinstance(error, TimeoutError):
                 raise late(endpoint, f"{what} `{path}`") from TimeoutError()
-            if not self._connection.alive or not isinstance(error, OSError) or "closed" in str(error).lower():
+            if not alive or not isinstance(error, OSError) or "closed" in str(error).lower():
                 raise lost(endpoint, error, f"{what} `{path}`") from broken(error)
             raise _refused(endpoint.address, what, path, error) from None
 

@@ -35,7 +35,8 @@ class SshTransport(paramiko.Transport):
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float, auth_timeout: float) -> None:
         super().__init__(sock)
-        self.banner_timeout = self.handshake_timeout = timeout
+        # Longer than `negotiate` waits: so it is always that which says that the host did not answer in time.
+        self.banner_timeout = self.handshake_timeout = timeout + 5.0
         self.auth_timeout = auth_timeout
         self.presented_key = b""
         self.prefers_certificates = False
