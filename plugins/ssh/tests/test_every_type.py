@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from tests.lab.silence import Silence
 from tests.lab.sshd import Sshd
+from tests.lab.sshfault import Fault
 from tests.lab.sshfleet import SshFleet
-from tests.lab.sshhost import Fault
 from tests.lab.sshkeys import KeyPair
 
 from rota import TaskFailed
@@ -129,7 +129,7 @@ def test_a_host_that_freezes_once_it_is_connected(here: RecordedContext, folder:
         known = {"host": "127.0.0.1", "port": server.port, "user": server.user, "known_hosts": str(server.known_hosts)}
         fields = {**known, "private_key": server.key.private.read_text(), "keepalive": "1s"}
         done = Command(**fields, command="echo $PPID").run(here)
-        os.kill(int(done.stdout), signal.SIGSTOP)
+        os.kill(int(str(done.stdout)), signal.SIGSTOP)
         error = failing(here, act, fields, folder)
     assert "gives no sign of life" in error.message, error.message
     assert error.retryable is None
