@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.sshkeys import KeyPair
 
 from rota import TaskFailed
 from rota.testing import RecordedContext, RunFlow
@@ -99,10 +100,14 @@ def test_no_secret_is_in_an_argument_or_a_log_or_left_in_a_file(
     script = f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' > {seen}"
     script += f"; find {memory} -name extravars > {tmp_path / 'holding'}"
     tasks = [{"name": "look", "ansible.builtin.shell": script, "no_log": True}]
-    playbook(tasks, extra_vars={"token": "s3cr3t-value"}, become_password="hunter2-pw").run(ctx)
-    assert "s3cr3t-value" not in seen.read_text(errors="replace")
-    assert "hunter2-pw" not in seen.read_text(errors="replace")
-    assert not any("s3cr3t-value" in line.message or "hunter2-pw" in line.message for line in ctx.log.lines)
+    key = KeyPair.generate(tmp_path / "key").private.read_text()
+    given = {"password": "login-pw", "become_password": "hunter2-pw", "vault_password": "vault-pw", "private_key": key}
+    playbook(tasks, extra_vars={"token": "s3cr3t-value"}, **given).run(ctx)
+    told = seen.read_text(errors="replace")
+    assert "ansible-playbook" in told
+    for secret in ("s3cr3t-value", "login-pw", "hunter2-pw", "vault-pw", key.splitlines()[1]):
+        assert secret not in told
+        assert secret not in ctx.log.text
     assert f"{memory}/rota-ansible-" in (tmp_path / "holding").read_text(), "it was there while it was needed"
     assert list(memory.iterdir()) == []
     assert "hunter2-pw" not in repr(playbook(tasks, become_password="hunter2-pw"))
