@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.lab.sshd import Sshd
+from tests.lab.sshfleet import SshFleet
 from tests.lab.sshkeys import KeyPair
 
 from rota import TaskFailed
@@ -51,6 +52,18 @@ def test_a_key_that_is_not_allowed_is_refused_and_the_host_named(ctx: RecordedCo
     other = KeyPair.generate(ctx.workdir / "other")
     with pytest.raises(TaskFailed, match=r"host `db-1` could not be reached: .*Permission denied"):
         ping(sshd, known_hosts=sshd.known_hosts.read_text(), private_key=other.private.read_text()).run(ctx)
+
+
+def test_a_password_lets_in_and_a_wrong_one_does_not(ctx: RecordedContext, ssh_fleet: SshFleet) -> None:
+    host = ssh_fleet.host("host-1")
+    target = {"name": "db-1", "host": host.address, "port": host.port, "user": ssh_fleet.user}
+    known = {"inventory": [target], "known_hosts": ssh_fleet.known_hosts.read_text(), "connect_timeout": 5}
+    task = {**known, "module": "ansible.builtin.raw", "args": "echo in"}
+    output = Module(**task, password=ssh_fleet.password).run(ctx)
+    assert output.hosts["db-1"].result["stdout"] == "in\n"
+    with pytest.raises(TaskFailed, match=r"host `db-1` could not be reached: .*Permission denied"):
+        Module(**task, password="never-shown").run(ctx)
+    assert "never-shown" not in ctx.log.text
 
 
 def test_a_server_that_dies_in_the_middle_is_told(ctx: RecordedContext, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class AnsibleTask(Task):
     user: str | None = None
     """Who to log in as."""
     password: SecretStr | None = None
-    """The password of the login; needs `sshpass`."""
+    """The password of the login. Before ansible-core 2.19 this needs `sshpass` where Rota runs."""
     private_key: SecretStr | None = None
     """The text of the private key."""
     known_hosts: str | None = None
