@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 from tests.lab.mongodb import MongoDB
 
 from rota import TaskFailed
@@ -59,8 +60,10 @@ def killing(ctx: RecordedContext) -> Iterator[list[Any]]:
         yield killed
 
 
-def cancelled_while(ctx: RecordedContext, client: Client, command: str, task: Any) -> TaskFailed:
-    """Run a task, and cancel it once `command` is on its way."""
+def cancelled_while(
+    ctx: RecordedContext, command: str, task: Any, cancel: Callable[[], object] | None = None
+) -> TaskFailed:
+    """Run a task, and cancel it once `command` is on its way: by `cancel`, which may do more than that."""
     from rota_mongo.running import RunningCommands
 
     on_its_way = threading.Event()
@@ -71,13 +74,13 @@ def cancelled_while(ctx: RecordedContext, client: Client, command: str, task: An
         if event.command_name == command:
             on_its_way.set()
 
-    def cancel() -> None:
+    def wait_and_cancel() -> None:
         on_its_way.wait(30)
-        ctx.cancel()
+        (cancel or ctx.cancel)()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RunningCommands, "started", started)
-        canceller = threading.Thread(target=cancel)
+        canceller = threading.Thread(target=wait_and_cancel)
         canceller.start()
         with pytest.raises(TaskFailed, match="it was cancelled") as raised:
             task.run(ctx)
@@ -87,7 +90,7 @@ def cancelled_while(ctx: RecordedContext, client: Client, command: str, task: An
 
 def test_cancel_ends_a_command_on_the_server(ctx: RecordedContext, client: Client, orders: Where) -> None:
     with slow(client, "find", 4_000, times=10), killing(ctx) as killed:
-        cancelled_while(ctx, client, "find", Find(**orders))
+        cancelled_while(ctx, "find", Find(**orders))
     # The connection that the server is told to end is the one that the command came over.
     assert {command.name for command in killed} == {"find"}
     assert all(command.session is not None and command.connection for command in killed)
@@ -98,7 +101,7 @@ def test_cancel_ends_a_pipeline_and_an_index_build(
 ) -> None:
     stored.insert_one({"a": 1})
     with slow(client, "createIndexes", 4_000, times=10), killing(ctx) as killed:
-        cancelled_while(ctx, client, "createIndexes", CreateIndex(**orders, keys={"a": 1}))
+        cancelled_while(ctx, "createIndexes", CreateIndex(**orders, keys={"a": 1}))
     assert "createIndexes" in {command.name for command in killed}
     assert set(stored.index_information()) == {"_id_"}
 
@@ -128,7 +131,7 @@ def test_an_import_that_is_cancelled_says_how_far_it_came(
     ctx: RecordedContext, client: Client, orders: Where, stored: Stored, tmp_path: Path
 ) -> None:
     (tmp_path / "in").write_text("".join(f'{{"_id": {number}}}\n' for number in range(10_000)))
-    cancelled_while(ctx, client, "insert", Import(**orders, file=str(tmp_path / "in")))
+    cancelled_while(ctx, "insert", Import(**orders, file=str(tmp_path / "in")))
     said = ctx.outputs[-1]
     assert said.inserted <= stored.count_documents({}) <= said.documents < 10_000
 
@@ -137,7 +140,7 @@ def test_an_export_that_is_cancelled_leaves_no_file_and_no_cursor(
     ctx: RecordedContext, client: Client, orders: Where, stored: Stored, tmp_path: Path
 ) -> None:
     stored.insert_many([{"_id": number} for number in range(10_000)])
-    cancelled_while(ctx, client, "getMore", Export(**orders, file=str(tmp_path / "out")))
+    cancelled_while(ctx, "getMore", Export(**orders, file=str(tmp_path / "out")))
     assert list(tmp_path.glob("*out*")) == []
     operations = client.admin.command("currentOp")["inprog"]
     namespace = f"{orders['database']}.orders"
@@ -162,6 +165,27 @@ def test_what_was_cancelled_while_there_was_no_server_is_not_done_once_there_is(
         with pytest.raises(TaskFailed, match="it was cancelled"):
             Insert.model_validate({**fields, "documents": [{"_id": 1}]}).run(ctx)
         start.join()
+        with MongoClient[dict[str, Any]](mongodb.uri()) as client:
+            assert client["shop"]["orders"].count_documents({}) == 0
+
+
+def test_a_write_that_was_cancelled_is_not_sent_again_to_a_server_that_comes_back(ctx: RecordedContext) -> None:
+    """Pymongo sends a write once more after a broken connection: not for a task that is cancelled meanwhile."""
+    with MongoDB.start() as mongodb:
+
+        def cancel() -> None:
+            mongodb.kill()
+            threading.Thread(target=ctx.cancel).start()
+            ctx.cancelled.wait(10)
+            mongodb.restart()
+
+        with (
+            MongoClient[dict[str, Any]](mongodb.uri()) as client,
+            suppress(PyMongoError),
+            slow(client, "insert", 60_000),
+        ):
+            fields = {"uri": mongodb.uri(), "database": "shop", "collection": "orders", "selection_timeout": "30s"}
+            cancelled_while(ctx, "insert", Insert.model_validate({**fields, "documents": [{"_id": 1}]}), cancel)
         with MongoClient[dict[str, Any]](mongodb.uri()) as client:
             assert client["shop"]["orders"].count_documents({}) == 0
 

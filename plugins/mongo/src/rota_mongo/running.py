@@ -12,10 +12,10 @@ import pymongo
 from pymongo.errors import PyMongoError
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from rota import Context, TaskFailed
 from rota_mongo.client import open_direct
 
 if TYPE_CHECKING:
-    from rota import Context
     from rota_mongo.client import LiveClient
     from rota_mongo.connection import Connection
 
@@ -35,12 +35,19 @@ class RunningCommand:
     connection: int | None
 
 
+class NotAgain(BaseException):
+    """A write of a cancelled task is not sent again. No Exception: pymongo would print it and go on."""
+
+
 class RunningCommands(CommandListener):
     """Knows the command that each thread waits for; pymongo calls it on that thread."""
 
     def __init__(self) -> None:
         self._commands: dict[int, RunningCommand] = {}
         self._given_up: dict[int, RunningCommand] = {}
+        self._writes: dict[int, tuple[Any, Any]] = {}
+        self.stopped: set[int] = set()
+        """The threads whose tasks are cancelled."""
 
     def of(self, thread: int) -> RunningCommand | None:
         """Return what the thread waits for."""
@@ -51,9 +58,14 @@ class RunningCommands(CommandListener):
         return self._given_up.pop(thread, None)
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Note the command."""
-        session = event.command.get("lsid")
-        self._commands[threading.get_ident()] = RunningCommand(
+        """Note the command. Raises NotAgain for a write that pymongo would send again, after a cancel."""
+        thread, session = threading.get_ident(), event.command.get("lsid")
+        if (number := event.command.get("txnNumber")) is not None:
+            write = (session, number)
+            if thread in self.stopped and self._writes.get(thread) == write:
+                raise NotAgain
+            self._writes[thread] = write
+        self._commands[thread] = RunningCommand(
             event.command_name, event.connection_id, session, event.server_connection_id
         )
 
@@ -74,6 +86,7 @@ def stopping(ctx: Context, connection: Connection, live: LiveClient) -> Iterator
     thread, over = threading.get_ident(), threading.Event()
 
     def stop() -> None:
+        live.running.stopped.add(thread)
         for _ in range(TRIES):
             command = live.running.of(thread)
             if command is not None:
@@ -85,8 +98,11 @@ def stopping(ctx: Context, connection: Connection, live: LiveClient) -> Iterator
     live.running.take_given_up(thread)
     try:
         yield
+    except NotAgain:
+        raise TaskFailed("it was cancelled") from None
     finally:
         over.set()
+        live.running.stopped.discard(thread)
         given_up = live.running.take_given_up(thread)
         if given_up is not None:
             kill(connection, given_up, lambda: True)
