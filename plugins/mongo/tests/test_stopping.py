@@ -239,7 +239,7 @@ def test_a_cancelled_command_does_not_go_on_in_a_real_server(ctx: RecordedContex
         real["test_cancel"].drop_collection("orders")
         real["test_cancel"]["orders"].insert_many([{"_id": number} for number in range(1000)])
         task = Find(uri=real_mongodb_uri, database="test_cancel", collection="orders", filter=slowly)
-        cancelled_while(ctx, real, "find", task)
+        cancelled_while(ctx, "find", task)
         running = real.admin.aggregate([{"$currentOp": {}}, {"$match": {"ns": "test_cancel.orders", "active": True}}])
         assert list(running) == []
         real.drop_database("test_cancel")
