@@ -1,0 +1,132 @@
+"""Every type and both secret backends against the same failures: logins, rights, nobody there, silence, certificates."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from plugins.vault.tests.conftest import Bank
+from pydantic import SecretStr
+from tests.lab.certificates import CertificateAuthority, ServerTls
+from tests.lab.inventory_api import InventoryApi
+from tests.lab.silence import Silence
+
+from rota import RotaError, SecretError
+from rota.testing import RecordedContext
+from rota_vault.backends import Dynamic, Kv
+from rota_vault.leases import RevokeLease
+from rota_vault.passwords import GeneratePassword
+from rota_vault.secret_paths import Delete, List, Patch, Read, Write
+from rota_vault.signing import IssueCertificate, SignSshKey
+from rota_vault.transit import TransitDecrypt, TransitEncrypt, TransitRewrap, TransitRotate
+from rota_vault.wrapping import Unwrap, Wrap
+
+Vault = dict[str, Any]
+Act = Callable[[RecordedContext, Vault], object]
+SECRET = "never-shown-anywhere"
+HIDDEN = SecretStr(SECRET)
+KEY: Any = {"key_name": "bank"}
+
+TASKS: dict[str, Act] = {
+    "read": lambda ctx, vault: Read(**vault, path="closed/one").run(ctx),
+    "write": lambda ctx, vault: Write(**vault, path="closed/one", data={"password": HIDDEN}).run(ctx),
+    "patch": lambda ctx, vault: Patch(**vault, path="closed/one", data={"password": HIDDEN}).run(ctx),
+    "delete": lambda ctx, vault: Delete(**vault, path="closed/one").run(ctx),
+    "list": lambda ctx, vault: List(**vault, path="closed").run(ctx),
+    "generate password": lambda ctx, vault: GeneratePassword(**vault, policy="bank").run(ctx),
+    "transit encrypt": lambda ctx, vault: TransitEncrypt(**vault, **KEY, plaintext=HIDDEN).run(ctx),
+    "transit decrypt": lambda ctx, vault: TransitDecrypt(**vault, **KEY, ciphertext="vault:v1:x").run(ctx),
+    "transit rotate": lambda ctx, vault: TransitRotate(**vault, **KEY).run(ctx),
+    "transit rewrap": lambda ctx, vault: TransitRewrap(**vault, **KEY, ciphertext="vault:v1:x").run(ctx),
+    "sign ssh key": lambda ctx, vault: SignSshKey(**vault, role="ops", public_key="ssh-ed25519 AAAA").run(ctx),
+    "issue certificate": lambda ctx, vault: IssueCertificate(**vault, role="web", common_name="a.bank").run(ctx),
+    "revoke lease": lambda ctx, vault: RevokeLease(**vault, lease_id="database/creds/app/1").run(ctx),
+    "wrap": lambda ctx, vault: Wrap(**vault, data={"password": SECRET}).run(ctx),
+    "unwrap": lambda ctx, vault: Unwrap(**vault, wrapping_token=HIDDEN).run(ctx),
+}
+BACKENDS: dict[str, Act] = {
+    "kv": lambda ctx, vault: Kv(**vault).get("closed/one", ctx),
+    "dynamic": lambda ctx, vault: Dynamic(**vault).get("app", ctx),
+}
+ALL = TASKS | BACKENDS
+RIGHTS = {name: act for name, act in ALL.items() if name != "unwrap"}
+"""A wrapping token is its own right."""
+every_type = pytest.mark.parametrize("act", ALL.values(), ids=ALL)
+
+
+def failing(ctx: RecordedContext, act: Act, vault: Vault) -> Any:
+    """Do it, and return its failure, which shows no secret."""
+    with pytest.raises(RotaError) as failure:
+        act(ctx, vault)
+    assert SECRET not in f"{failure.value} {failure.value.hint} {ctx.log.text}"
+    return failure.value
+
+
+@every_type
+def test_a_wrong_token(ctx: RecordedContext, bank: Bank, act: Act) -> None:
+    error = failing(ctx, act, {"url": bank.vault.url, "token": HIDDEN})
+    assert error.retryable is False
+    assert "permission denied" in error.message or "token" in error.message, error.message
+
+
+@every_type
+def test_a_wrong_secret_id(ctx: RecordedContext, bank: Bank, act: Act) -> None:
+    login = {"role_id": bank.approle.role_id, "secret_id": HIDDEN}
+    error = failing(ctx, act, {"url": bank.vault.url, "approle": login})
+    assert error.retryable is False
+
+
+@pytest.mark.parametrize("act", RIGHTS.values(), ids=RIGHTS)
+def test_a_login_that_may_not(ctx: RecordedContext, bank: Bank, act: Act) -> None:
+    made = bank.vault.request("POST", "auth/token/create", {"policies": ["reader"], "no_default_policy": True})
+    error = failing(ctx, act, {"url": bank.vault.url, "token": SecretStr(made["auth"]["client_token"])})
+    assert "permission denied" in error.message or "may not" in error.message, error.message
+    assert error.retryable is False
+
+
+@every_type
+def test_nobody_there(ctx: RecordedContext, act: Act) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        error = failing(ctx, act, {"url": f"http://127.0.0.1:{unused.getsockname()[1]}", "token": HIDDEN})
+    assert "connection refused" in error.message, error.message
+    assert error.retryable is (True if isinstance(error, SecretError) else None)
+
+
+@every_type
+def test_silence(ctx: RecordedContext, silence: Silence, act: Act) -> None:
+    fields = {"url": f"http://127.0.0.1:{silence.port}", "token": HIDDEN, "operation_timeout": "200ms"}
+    error = failing(ctx, act, fields)
+    assert "did not answer within `operation_timeout`" in error.message, error.message
+    assert error.retryable is (True if isinstance(error, SecretError) else None)
+
+
+@pytest.mark.parametrize("act", TASKS.values(), ids=TASKS)
+def test_cancel_in_the_silence(ctx: RecordedContext, silence: Silence, act: Act) -> None:
+    fields = {"url": f"http://127.0.0.1:{silence.port}", "token": HIDDEN, "operation_timeout": "1h"}
+    timer = threading.Timer(0.3, ctx.cancel)
+    timer.start()
+    began = time.monotonic()
+    error = failing(ctx, act, fields)
+    assert "cancelled" in error.message, error.message
+    assert time.monotonic() - began < 30, "it waits for the server"
+
+
+@pytest.fixture(params=["expired", "self-signed"])
+def badly_certified(request: pytest.FixtureRequest, certificate_authority: CertificateAuthority) -> Iterator[Vault]:
+    """The fields that lead to a server with a certificate that nobody should trust."""
+    ca, expired = certificate_authority, request.param == "expired"
+    certificate = ca.issue("expired", expired=True) if expired else ca.self_signed("self-signed")
+    with InventoryApi.start(tls=ServerTls(certificate)) as api:
+        yield {"url": api.url, "token": HIDDEN, "ca_file": ca.cert}
+
+
+@every_type
+def test_a_certificate_that_nobody_should_trust(ctx: RecordedContext, badly_certified: Vault, act: Act) -> None:
+    error = failing(ctx, act, badly_certified)
+    assert "certificate of Vault" in error.message, error.message
+    assert error.retryable is False
