@@ -17,6 +17,12 @@ def execution(number: int, **values: Any) -> dict[str, Any]:
     return row | values
 
 
+def firing(key: str, execution_id: str, *, at: float) -> dict[str, Any]:
+    """A firing of the schedule `data/backup/nightly`."""
+    trigger = {"namespace": "data", "flow": "backup", "trigger": "nightly", "kind": "schedule"}
+    return {**trigger, "key": key, "execution_id": execution_id, "created_at": at}
+
+
 def task_run(node: str, **values: Any) -> dict[str, Any]:
     """A task run of the execution number 1."""
     row: dict[str, Any] = dict.fromkeys(

@@ -27,7 +27,7 @@ from rota.store import (
 from rota.store.artifacts import TaskArtifacts
 from rota.store.folder import Folder
 from rota.store.tables import metadata
-from tests.core.store.rows import execution, task_run
+from tests.core.store.rows import execution, firing, task_run
 
 
 @pytest.fixture
@@ -112,8 +112,7 @@ def test_an_execution_stays_until_its_leases_are_revoked(store: Store, folder: F
 def test_what_triggers_remember_is_kept_and_drafts_and_files_go(store: Store, folder: Folder) -> None:
     with store.write() as conn:
         triggers.save(conn, "data", "backup", "nightly", updated_at=1.0, high_water_at=50.0)
-        triggers.fire(conn, "data", "backup", "nightly", "schedule", "then", execution(1)["id"], at=5.0)
-        triggers.fire(conn, "data", "backup", "nightly", "schedule", "now", execution(2)["id"], at=200.0)
+        triggers.fire(conn, [firing("then", execution(1)["id"], at=5.0), firing("now", execution(2)["id"], at=200.0)])
         flows.deploy(conn, "data", "backup", "x", {"a": b"kept"}, author="", at=1.0)
         used = flows.draft(conn, "data", "try", "y", {"a": b"used"}, author="", at=1.0)
         flows.draft(conn, "data", "try", "z", {"a": b"dropped"}, author="", at=1.0)

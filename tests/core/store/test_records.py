@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rota.store import Store, audit, executions, flows, kv, leases, logs, metrics, triggers
-from tests.core.store.rows import execution
+from tests.core.store.rows import execution, firing
 
 ID = execution(1)["id"]
 
@@ -96,10 +96,11 @@ def test_leases_are_renewed_while_their_execution_lives_and_left_over_after(stor
 
 
 def test_a_firing_is_unique(store: Store) -> None:
+    row = firing("2026-01-01T00:00Z", ID, at=1.0)
     with store.write() as conn:
-        assert triggers.fire(conn, "data", "backup", "nightly", "schedule", "2026-01-01T00:00Z", ID, at=1.0)
-        assert not triggers.fire(conn, "data", "backup", "nightly", "schedule", "2026-01-01T00:00Z", "x", at=1.0)
-        assert triggers.fire(conn, "data", "backup", "nightly", "backfill", "2026-01-01T00:00Z", "x", at=1.0)
+        assert triggers.fire(conn, [row]) == {ID}
+        assert triggers.fire(conn, [row | {"execution_id": "x"}]) == set()
+        assert triggers.fire(conn, [row | {"kind": "backfill", "execution_id": "x"}]) == {"x"}
 
 
 def test_a_trigger_keeps_what_is_not_set(store: Store) -> None:

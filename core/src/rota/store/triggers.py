@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from rota.store import audit
-from rota.store.bulk import Bulk, BulkUpdate, upsert
+from rota.store.bulk import Bulk, BulkUpdate
 from rota.store.tables import executions, firings, flows, triggers
 
 _t, _f, _e = triggers.c, firings.c, executions.c
@@ -193,20 +193,12 @@ def remember(conn: sa.Connection, row: dict[str, Any], state: dict[str, Any] | N
 # --- firings
 
 
-def fire(
-    conn: sa.Connection, namespace: str, flow: str, trigger: str, kind: str, key: str, execution_id: str, *, at: float
-) -> bool:
-    """Record a firing, unique by all but the execution; return False when it has been, and then create nothing.
+def fire(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Record firings (all columns of the table), and return the executions of those that had not been.
 
-    `key` is the planned instant in UTC, or the key of the event.
+    A firing is unique by all but the execution: for one that had been nothing is to be created. `key` is the planned
+    instant in UTC, or the key of the event.
     """
-    row = {"namespace": namespace, "flow": flow, "trigger": trigger, "kind": kind, "key": key}
-    statement = upsert(conn, firings).values(**row, execution_id=execution_id, created_at=at)
-    return conn.execute(statement.on_conflict_do_nothing().returning(_f.key)).one_or_none() is not None
-
-
-def fire_all(conn: sa.Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
-    """Record many firings (all columns of the table); return the executions of those that had not been."""
     _FIRE(conn, rows)
     found: set[str] = set()
     for start in range(0, len(rows), 500):

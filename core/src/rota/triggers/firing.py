@@ -112,7 +112,7 @@ class Firing:
             | {"kind": one.start.kind, "key": one.start.key, "execution_id": name, "created_at": at}
             for name, one in found.items()
         ]
-        new = triggers.fire_all(conn, rows) if rows else set()
+        new = triggers.fire(conn, rows) if rows else set()
         executions.insert_many(conn, [one.execution for name, one in found.items() if name in new and one.execution])
         return new
 
