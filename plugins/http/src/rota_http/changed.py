@@ -57,7 +57,7 @@ class Changed(ConnectionFields, Trigger):
         return text
 
     def poll(self, ctx: Context) -> Iterable[Event]:
-        from rota_http.failures import refusal
+        from rota_http.failures import refused
         from rota_http.session import session
 
         known = dict(ctx.state.get("seen") or {})
@@ -66,7 +66,7 @@ class Changed(ConnectionFields, Trigger):
             if response.status_code == 304:
                 return []
             if response.status_code != 200:
-                raise TaskFailed(refusal(response, ""))
+                raise refused(response)
             digest, size, body = self._read(response)
             found = {
                 "etag": response.headers.get("ETag"),

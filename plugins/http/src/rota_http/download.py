@@ -208,7 +208,7 @@ class Download(ConnectionFields, Task):
 
     def _accept(self, response: httpx.Response, file: _File) -> None:
         """Make sure that what comes is what is missing. Raises TaskFailed, and _Changed."""
-        from rota_http.failures import FINAL_STATUSES, refusal
+        from rota_http.failures import refused
 
         status = response.status_code
         if status == 206 and file.done:
@@ -217,7 +217,7 @@ class Download(ConnectionFields, Task):
         elif status == 200 and file.done:
             raise _Changed
         elif status != 200:
-            raise TaskFailed(refusal(response, ""), retryable=False if status in FINAL_STATUSES else None)
+            raise refused(response)
 
     def _check(self, file: _File) -> None:
         if self.checksum is None:

@@ -24,7 +24,7 @@ BROKEN = (
 )
 """The errors of an exchange."""
 
-FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 422, 426, 431, 501, 505})
+_FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 422, 426, 431, 501, 505})
 """What a server says to a request that is wrong itself: sending it again changes nothing."""
 
 
@@ -111,6 +111,12 @@ def _reason(error: Exception) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror.lower()
     return str(error) or type(error).__name__
+
+
+def refused(response: httpx.Response, words: str = "", output: object = None) -> TaskFailed:
+    """Return the failure for an answer with a status that is not allowed; `output` is what came all the same."""
+    retryable = False if response.status_code in _FINAL_STATUSES else None
+    return TaskFailed(refusal(response, words), retryable=retryable, output=output)
 
 
 def refusal(response: httpx.Response, words: str) -> str:

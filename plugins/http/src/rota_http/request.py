@@ -131,7 +131,7 @@ class Request(BodyFields, Task):
             http.wait(pause)
 
     def _answer(self, ctx: Context, response: httpx.Response) -> Answer:
-        from rota_http.failures import FINAL_STATUSES, refusal
+        from rota_http.failures import refused
 
         allowed = self._allows(response.status_code)
         always = allowed and self.answer == "artifact" and self.method != "HEAD"
@@ -140,11 +140,7 @@ class Request(BodyFields, Task):
         if allowed:
             return answer
         words = answer.text if isinstance(answer.text, str) and not self.hide_answer else ""
-        raise TaskFailed(
-            refusal(response, words),
-            retryable=False if response.status_code in FINAL_STATUSES else None,
-            output=secret_answer(answer) if self.hide_answer else answer,
-        )
+        raise refused(response, words, secret_answer(answer) if self.hide_answer else answer)
 
     def _allows(self, status: int) -> bool:
         for text in self.allowed_statuses:
