@@ -63,9 +63,11 @@ def s3() -> Iterator[S3]:
 
 
 @pytest.fixture
-def s3_bucket(s3: S3) -> str:
-    """The name of an empty bucket of this test's own."""
-    return s3.create_bucket(f"test-{uuid.uuid4().hex[:12]}")
+def s3_bucket(s3: S3) -> Iterator[str]:
+    """The name of an empty bucket of this test's own; it goes with the test: a server has room for some 200 of them."""
+    name = s3.create_bucket(f"test-{uuid.uuid4().hex[:12]}")
+    yield name
+    s3.client().delete_bucket(Bucket=name)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from rota_objectstore.connection_fields import StoreFields
 from rota_objectstore.copying import Wanted
 from rota_objectstore.places import Place
 from rota_objectstore.s3_client import customer_key_of
-from rota_objectstore.s3_parts import all_ended, upload_in_parts
+from rota_objectstore.s3_parts import all_parts, upload_in_parts
 from rota_objectstore.session import Session, aside
 
 PART = 512 << 20
@@ -68,22 +68,15 @@ async def _in_parts(
     origin = {**origin, "CopySourceIfMatch": head["ETag"]}
     size = head["ContentLength"]
 
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def part(upload: dict[str, Any], number: int) -> dict[str, Any]:
-        start = number * PART
-        span = {"PartNumber": number + 1, "CopySourceRange": f"bytes={start}-{min(start + PART, size) - 1}"}
-        async with gate:
+    async def copies(upload: dict[str, Any]) -> AsyncIterator[Callable[[], dict[str, Any]]]:
+        for number, start in enumerate(range(0, size, PART), start=1):
             session.check()
-            done = await aside(partial(client.upload_part_copy, **upload, **origin, **span, **own_key))
-        return {"PartNumber": number + 1, "ETag": done["CopyPartResult"]["ETag"]}
+            span = {"PartNumber": number, "CopySourceRange": f"bytes={start}-{min(start + PART, size) - 1}"}
+            yield partial(client.upload_part_copy, **upload, **origin, **span, **own_key)
 
     async with upload_in_parts(client, where, kept | wanted.arguments()) as upload:
-        copies = [asyncio.ensure_future(part(upload, number)) for number in range(-(-size // PART))]
-        try:
-            parts = await asyncio.gather(*copies)
-        finally:
-            await all_ended(copies)
+        made = await all_parts(copies(upload), _AT_ONCE)
         session.check()
+        parts = [{"PartNumber": number, "ETag": part["CopyPartResult"]["ETag"]} for number, part in enumerate(made, 1)]
         finish = partial(client.complete_multipart_upload, **upload, MultipartUpload={"Parts": parts}, **condition)
         await aside(finish)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from rota_objectstore.digests import PART, Digest, part_size, plain
 from rota_objectstore.failures import exists_already
 from rota_objectstore.places import Place
 from rota_objectstore.s3_client import s3_client
-from rota_objectstore.s3_parts import all_ended, upload_in_parts
+from rota_objectstore.s3_parts import all_parts, upload_in_parts
 from rota_objectstore.session import Session, aside
 from rota_objectstore.upload import AT_ONCE, Checksum, Sent, checked_parts, proved, same_or_raise
 
@@ -86,42 +86,22 @@ async def _in_one(client: Any, place: Place, content: Content, arguments: dict[s
 
 
 async def _in_parts(
-    session: Session,
-    client: Any,
-    place: Place,
-    content: Content,
-    *,
-    overwrite: bool,
-    arguments: dict[str, Any],
+    session: Session, client: Any, place: Place, content: Content, *, overwrite: bool, arguments: dict[str, Any]
 ) -> tuple[Sent, str]:
     digest = Digest(part_size(content.size))
-    async with upload_in_parts(client, {"Bucket": place.bucket, "Key": place.key}, arguments) as where:
-        parts = await _send_parts(session, client, where, content, digest, _for_parts(arguments))
-        session.check()
-        condition = _condition(overwrite=overwrite)
-        finish = partial(client.complete_multipart_upload, **where, MultipartUpload={"Parts": parts}, **condition)
-        done = await aside(finish)
-    return Sent(digest.size, digest.sha256, plain(done["ETag"]), done.get("VersionId")), digest.etag
 
-
-async def _send_parts(
-    session: Session,
-    client: Any,
-    where: dict[str, Any],
-    content: Content,
-    digest: Digest,
-    arguments: dict[str, Any],
-) -> list[dict[str, Any]]:
-    sent: list[asyncio.Future[Any]] = []
-    try:
+    async def sends(upload: dict[str, Any]) -> AsyncIterator[Callable[[], dict[str, Any]]]:
         async for number, data in _numbered(session, content, digest):
-            if len(sent) >= AT_ONCE:
-                await sent[-AT_ONCE]
-            send = partial(client.upload_part, **where, PartNumber=number, Body=data, **arguments)
-            sent.append(asyncio.ensure_future(aside(send)))
-        return [_named(number, await part) for number, part in enumerate(sent, start=1)]
-    finally:
-        await all_ended(sent)
+            yield partial(client.upload_part, **upload, PartNumber=number, Body=data, **_for_parts(arguments))
+
+    async with upload_in_parts(client, {"Bucket": place.bucket, "Key": place.key}, arguments) as upload:
+        sent = await all_parts(sends(upload), AT_ONCE)
+        session.check()
+        parts = [_named(number, part) for number, part in enumerate(sent, start=1)]
+        condition = _condition(overwrite=overwrite)
+        finish = partial(client.complete_multipart_upload, **upload, MultipartUpload={"Parts": parts}, **condition)
+        made = await aside(finish)
+    return Sent(digest.size, digest.sha256, plain(made["ETag"]), made.get("VersionId")), digest.etag
 
 
 async def _numbered(session: Session, content: Content, digest: Digest) -> Any:
