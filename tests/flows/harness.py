@@ -12,6 +12,7 @@ from rota.flows.loader import LoadedFlow, load_flow
 from rota.server.application import Application
 from rota.server.records import public
 from rota.settings import Settings
+from tests.flows import probe
 
 PATIENCE = 30.0
 """Seconds after which something that should happen has not."""
@@ -79,6 +80,12 @@ class Run:
     def until(self, name: str, state: str) -> Run:
         """Wait until a task run is in a state."""
         eventually(lambda: self.states.get(name) == state, lambda: f"`{name}` never became {state}: {self.states}")
+        return self
+
+    def holds(self, name: str, gate: str) -> Run:
+        """Wait until a `probe.hold` has really begun: it is running before its thread has come to it."""
+        self.until(name, "running")
+        eventually(lambda: bool(probe.seen.get(f"started {gate}")), lambda: f"`{name}` never began")
         return self
 
     def becomes(self, state: str) -> Run:

@@ -56,14 +56,14 @@ def test_everything_under_way_is_cancelled_and_nothing_more_starts(rota: Rota) -
                 targets: [a, b]
                 rollout: {max_parallel: 1}
                 tasks:
-                  - {id: inner, type: probe.hold, gate: never}
+                  - {id: inner, type: probe.hold, gate: nor}
                 finally: [{id: ffin, type: log, message: ffin}]
               - {id: later, type: log, needs: [hold], message: never}
           - {id: after, type: log, message: never}
         errors: [{id: err, type: log, message: never}]
         finally: [{id: fin, type: log, message: "fin {{ execution.state }}"}]
         """)
-    run.until("hold", "running").until("f[a]/inner", "running").until("ask", "paused")
+    run.holds("hold", "never").holds("f[a]/inner", "nor").until("ask", "paused")
     rota.app.executions.cancel(run.id)
     run.wait()
     assert run.state == "cancelled"
@@ -109,8 +109,7 @@ def test_a_cancel_during_finally_lets_it_run(rota: Rota) -> None:
 
 def test_too_many_deaf_tasks_stop_the_server_from_taking_work(make_rota: object) -> None:
     rota = make_rota(max_abandoned=1)  # type: ignore[operator]
-    run = rota.start("tasks: [{id: a, type: probe.hold, gate: deaf, stubborn: true}]")
-    run.until("a", "running")
+    run = rota.start("tasks: [{id: a, type: probe.hold, gate: deaf, stubborn: true}]").holds("a", "deaf")
     rota.app.executions.cancel(run.id)
     run.wait()
     blocked = rota.start("tasks: [{id: b, type: log, message: x}]")

@@ -150,7 +150,7 @@ def test_a_wrong_field_names_it_and_is_not_tried_again(rota: Rota) -> None:
 def test_a_timeout_ends_an_attempt_and_is_tried_again(rota: Rota) -> None:
     run = rota.run("""
         tasks:
-          - {id: a, type: probe.hold, gate: never, partial: {half: 1}, timeout: 50ms, retry: {attempts: 2, 'on': [timeout]}}
+          - {id: a, type: probe.hold, gate: never, partial: {half: 1}, timeout: 500ms, retry: {attempts: 2, 'on': [timeout]}}
         outputs: {}
         """)
     assert (run.state, run.problem["type"]) == ("failed", "timeout")
@@ -167,7 +167,7 @@ def test_a_templated_timeout_is_rendered_by_the_worker(rota: Rota) -> None:
           - {id: wrong, type: log, message: x, timeout: "{{ 'soon' }}", allow_failure: true, retry: {attempts: 3}}
           - {id: long, type: shell, command: sleep 60, timeout: "{{ inputs.limit }}"}
         """,
-        {"limit": "100ms"},
+        {"limit": "2s"},
     )
     assert (run.state, run.problem["type"]) == ("failed", "timeout")
     assert run.states == {"good": "success", "wrong": "warning", "long": "failed"}
@@ -180,7 +180,7 @@ def test_a_scopes_timeout_cancels_what_is_in_it_and_runs_its_errors(rota: Rota) 
         tasks:
           - id: scope
             type: sequential
-            timeout: 100ms
+            timeout: 1s
             tasks:
               - {id: a, type: probe.hold, gate: never}
               - {id: b, type: log, message: never}
@@ -196,7 +196,7 @@ def test_a_scopes_timeout_cancels_what_is_in_it_and_runs_its_errors(rota: Rota) 
 
 def test_a_flows_timeout_cancels_it(rota: Rota) -> None:
     run = rota.run("""
-        timeout: 100ms
+        timeout: 1s
         tasks: [{id: a, type: sleep, duration: 1h}]
         finally: [{id: fin, type: log, message: fin}]
         """)
@@ -269,8 +269,7 @@ def test_a_task_that_ignores_its_cancel_is_given_up(rota: Rota) -> None:
     run = rota.start("""
         tasks: [{id: a, type: probe.hold, gate: deaf, stubborn: true}]
         finally: [{id: fin, type: log, message: fin}]
-        """)
-    run.until("a", "running")
+        """).holds("a", "deaf")
     rota.app.executions.cancel(run.id)
     run.wait()
     assert run.state == "cancelled"

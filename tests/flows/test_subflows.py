@@ -118,7 +118,7 @@ def test_a_cancel_reaches_the_subflow_and_its_own_cancel_the_task(rota: Rota) ->
 
 def test_a_timeout_of_the_task_cancels_the_subflow(rota: Rota) -> None:
     rota.deploy("tasks: [{id: a, type: sleep, duration: 1h}]", "child")
-    run = rota.run("tasks: [{id: sub, type: subflow, flow: child, timeout: 200ms}]")
+    run = rota.run("tasks: [{id: sub, type: subflow, flow: child, timeout: 1s}]")
     assert (run.state, run.problem["type"]) == ("failed", "timeout")
     assert rota.children(run)[0].state == "cancelled"
 

@@ -15,7 +15,7 @@ from tests.lab.sshfault import Fault
 from tests.lab.sshfleet import Host, SshFleet
 from tests.lab.sshkeys import KeyPair
 
-_OPTIONS = "-F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes -o ConnectTimeout=2".split()
+_OPTIONS = "-F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes".split()
 
 
 def ssh(
@@ -23,7 +23,7 @@ def ssh(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on a host with OpenSSH's client."""
     where = ["-o", f"UserKnownHostsFile={known_hosts}", "-i", str(key.private), "-p", str(port), f"{user}@127.0.0.1"]
-    argv = ["ssh", *_OPTIONS, *options, *where, command]
+    argv = ["ssh", *_OPTIONS, *options, "-o", "ConnectTimeout=30", *where, command]
     return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
 
@@ -76,7 +76,8 @@ def test_a_host_can_be_jumped_over(ssh_fleet: SshFleet) -> None:
 def test_a_host_breaks_and_is_mended(ssh_fleet: SshFleet, fault: Fault, message: str) -> None:
     host = ssh_fleet.host("host-4")
     ssh_fleet.set_fault("host-4", fault)
-    broken = on(ssh_fleet, host, "head -c 100000 /dev/zero > big")
+    patience = ["-o", "ConnectTimeout=2"] if fault is Fault.SILENT else []
+    broken = on(ssh_fleet, host, "head -c 100000 /dev/zero > big", *patience)
     assert broken.returncode != 0
     assert message in broken.stderr
     assert on(ssh_fleet, ssh_fleet.host("host-5"), "true").returncode == 0
