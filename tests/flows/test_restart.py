@@ -105,7 +105,7 @@ def test_lost_runs_are_run_again_only_when_asked(rota: Rota) -> None:
         tasks:
           - {id: a, type: probe.hold, gate: lost}
           - {id: b, type: log, message: b}
-        """).until("a", "running")
+        """).holds("a", "lost")
     rota.app.close()
     probe.gate("lost").set()
     rota.reopen()
