@@ -67,7 +67,8 @@ def test_a_run_that_is_told_to_stop_leaves_nothing_running(tmp_path: Path) -> No
         run.signal(signal.SIGINT)
         assert run.wait() == 130
         execution = str(site.ledger()[0]["execution"])
-        assert site.row(execution)["state"] == "cancelled"
+        row = site.row(execution)
+        assert row["state"] == "cancelled", f"{row['problem']}\n{run.output()}"
         assert site.states(execution)["last"] == "success"
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -178,6 +179,21 @@ def test_an_interrupted_run_is_cancelled_cleanly(rota: Rota, number: signal.Sign
     assert "cancelling; once more leaves at once" in err
     assert "bye | goodbye" in out
     assert "team/slow cancelled in" in out
+    assert [row["state"] for row in rota.ok("executions", "list", "--json").json["executions"]] == ["cancelled"]
+
+
+def test_an_interrupt_before_anybody_follows_cancels_cleanly_too(rota: Rota, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rota.server.executions import Executions
+
+    rota.write("slow.yaml", SLOW)
+    watch = Executions.watch
+
+    def interrupted(self: Executions, *arguments: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return watch(self, *arguments, **options)
+
+    monkeypatch.setattr(Executions, "watch", interrupted)
+    assert rota("run", "slow.yaml").code == 130
     assert [row["state"] for row in rota.ok("executions", "list", "--json").json["executions"]] == ["cancelled"]
 
 

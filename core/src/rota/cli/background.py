@@ -15,6 +15,7 @@ from rota.cli.application import settings_given
 from rota.cli.output import say
 
 if TYPE_CHECKING:
+    from rota.cli.progress.interrupts import Interrupts
     from rota.flows.given import Typed
     from rota.server.application import Application
 
@@ -54,7 +55,7 @@ def inputs_from_pipe() -> list[str]:
     return assignments
 
 
-def go_on_alone(app: Application, id: str) -> int:
+def go_on_alone(app: Application, id: str, interrupts: Interrupts) -> int:
     """Say the execution's id, let go of the terminal, run it to its end, and return the exit code."""
     from rota.cli.progress.following import Shown, follow
 
@@ -64,7 +65,7 @@ def go_on_alone(app: Application, id: str) -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    return follow(app, watch, id, Shown(quiet=True))
+    return follow(app, watch, id, Shown(quiet=True), interrupts)
 
 
 def arguments_of(what: str, namespace: str | None, labels: Iterable[str]) -> list[str]:

@@ -57,6 +57,7 @@ def command(
     """
     from rota.cli.background import arguments_of, go_on_alone, inputs_from_pipe, spawn
     from rota.cli.progress.following import Shown, follow
+    from rota.cli.progress.interrupts import Interrupts
     from rota.flows.given import from_command_line
 
     given = from_command_line(inputs_from_pipe() if background else inputs)
@@ -67,13 +68,14 @@ def command(
     if detach and start.is_file:
         say(spawn(arguments_of(what, namespace, labels), start.given))
         return
-    begun = start.begin()
-    if background:
-        raise click.exceptions.Exit(go_on_alone(app, begun))
-    if detach:
-        say(begun)
-        return
-    raise click.exceptions.Exit(follow(app, app.executions.watch(begun), begun, Shown(**shown)))
+    with Interrupts() as interrupts:
+        begun = start.begin()
+        if background:
+            raise click.exceptions.Exit(go_on_alone(app, begun, interrupts))
+        if detach:
+            say(begun)
+            return
+        raise click.exceptions.Exit(follow(app, app.executions.watch(begun), begun, Shown(**shown), interrupts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,13 @@ def command(app: Application, /, id: str, detach: bool, **shown: Any) -> None:
     `rota run --json` prints.
     """
     from rota.cli.progress.following import Shown, follow
+    from rota.cli.progress.interrupts import Interrupts
 
-    new = app.executions.replay(app.executions.resolve(id), author=author())
-    if detach and app.running is None:
-        say(new)
-        return
-    if detach:
-        note(f"no server is alive that could take {short_id(new)}: it runs here")
-    raise click.exceptions.Exit(follow(app, app.executions.watch(new), new, Shown(**shown)))
+    with Interrupts() as interrupts:
+        new = app.executions.replay(app.executions.resolve(id), author=author())
+        if detach and app.running is None:
+            say(new)
+            return
+        if detach:
+            note(f"no server is alive that could take {short_id(new)}: it runs here")
+        raise click.exceptions.Exit(follow(app, app.executions.watch(new), new, Shown(**shown), interrupts))

@@ -45,6 +45,7 @@ def command(
     --json prints with --dry-run: runs, again, lost (lists of task runs); else what `rota run --json` prints.
     """
     from rota.cli.progress.following import Shown, follow
+    from rota.cli.progress.interrupts import Interrupts
 
     full = app.executions.resolve(id)
     keys = [key for key in targets.split(",") if key] if targets else None
@@ -56,16 +57,16 @@ def command(
         _print_plan(plan)
     if dry_run:
         return
-    watch = app.executions.watch(full, restart=True)
-    app.executions.restart(
-        full, targets=keys, run_lost=run_lost, revision=None if revision == "same" else revision, author=author()
-    )
-    if detach and app.running is None:
-        say(full)
-        return
-    if detach:
-        note(f"no server is alive that could take {short_id(full)}: it runs here")
-    raise click.exceptions.Exit(follow(app, watch, full, Shown(**shown)))
+    with Interrupts() as interrupts:
+        watch = app.executions.watch(full, restart=True)
+        wanted = None if revision == "same" else revision
+        app.executions.restart(full, targets=keys, run_lost=run_lost, revision=wanted, author=author())
+        if detach and app.running is None:
+            say(full)
+            return
+        if detach:
+            note(f"no server is alive that could take {short_id(full)}: it runs here")
+        raise click.exceptions.Exit(follow(app, watch, full, Shown(**shown), interrupts))
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

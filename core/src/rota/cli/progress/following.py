@@ -12,10 +12,10 @@ from rota.cli.application import author, command_line
 from rota.cli.failures import INTERRUPTED, forget_stdout
 from rota.cli.formats import short_id
 from rota.cli.output import note, print_json
-from rota.cli.progress.interrupts import Interrupts
 from rota.cli.progress.summary import print_summary
 
 if TYPE_CHECKING:
+    from rota.cli.progress.interrupts import Interrupts
     from rota.server.application import Application
     from rota.server.watching import Update, Watch
 
@@ -46,27 +46,26 @@ class _Silence:
     def close(self) -> None: ...
 
 
-def follow(app: Application, watch: Watch, id: str, shown: Shown) -> int:
+def follow(app: Application, watch: Watch, id: str, shown: Shown, interrupts: Interrupts) -> int:
     """Show an execution until it has ended, sum it up, and return the exit code for it.
 
-    Asked to stop (Ctrl-C, SIGTERM), it cancels the execution and goes on until that is done.
+    Asked to stop (Ctrl-C, SIGTERM), it cancels the execution and goes on until that is done. `interrupts` was entered
+    before the execution began: one that nobody follows yet would be lost, not cancelled.
     """
     display = _display(app, id, shown)
-    waits = False
-    with Interrupts() as interrupts:
-        cancelled = False
-        try:
-            for update in watch:
-                display = _show(display, update)
-                waits = _tell_of_waiting(update, shown, waits)
-                if interrupts.asked and not cancelled and not update.ended:
-                    cancelled = True
-                    _cancel(app, id)
-        finally:
-            display.close()
-        _sum_up(app, app.executions.get(id), shown)
-        row = app.executions.get(id)
-        return INTERRUPTED if interrupts.asked else exit_code(row["state"], strict=shown.strict)
+    waits = cancelled = False
+    try:
+        for update in watch:
+            display = _show(display, update)
+            waits = _tell_of_waiting(update, shown, waits)
+            if interrupts.asked and not cancelled and not update.ended:
+                cancelled = True
+                _cancel(app, id)
+    finally:
+        display.close()
+    row = app.executions.get(id)
+    _sum_up(app, row, shown)
+    return INTERRUPTED if interrupts.asked else exit_code(row["state"], strict=shown.strict)
 
 
 def exit_code(state: str, *, strict: bool = False) -> int:
