@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -24,7 +25,12 @@ def ssh(
     """Run a command on a host with OpenSSH's client."""
     where = ["-o", f"UserKnownHostsFile={known_hosts}", "-i", str(key.private), "-p", str(port), f"{user}@127.0.0.1"]
     argv = ["ssh", *_OPTIONS, *options, "-o", "ConnectTimeout=30", *where, command]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    # Files, no pipes: a proxy that ssh has left behind would hold those open.
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False, timeout=100)
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(argv, done.returncode, out.read(), err.read())
 
 
 def on(fleet: SshFleet, host: Host, command: str, *options: str) -> subprocess.CompletedProcess[str]:
