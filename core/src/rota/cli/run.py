@@ -68,13 +68,13 @@ def command(
     if detach and start.is_file:
         say(spawn(arguments_of(what, namespace, labels), start.given))
         return
+    if detach:
+        say(start.begin())
+        return
     with Interrupts() as interrupts:
         begun = start.begin()
         if background:
             raise click.exceptions.Exit(go_on_alone(app, begun, interrupts))
-        if detach:
-            say(begun)
-            return
         raise click.exceptions.Exit(follow(app, app.executions.watch(begun), begun, Shown(**shown), interrupts))
 
 

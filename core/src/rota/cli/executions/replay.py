@@ -8,8 +8,6 @@ import click
 
 from rota.cli import options
 from rota.cli.application import author, pass_application
-from rota.cli.formats import short_id
-from rota.cli.output import note, say
 
 if TYPE_CHECKING:
     from rota.server.application import Application
@@ -26,14 +24,10 @@ def command(app: Application, /, id: str, detach: bool, **shown: Any) -> None:
     A server runs it where the first one was a server's and one is alive, else this process does. --json prints what
     `rota run --json` prints.
     """
-    from rota.cli.progress.following import Shown, follow
+    from rota.cli.progress.following import Shown, leave_or_follow
     from rota.cli.progress.interrupts import Interrupts
 
     with Interrupts() as interrupts:
         new = app.executions.replay(app.executions.resolve(id), author=author())
-        if detach and app.running is None:
-            say(new)
-            return
-        if detach:
-            note(f"no server is alive that could take {short_id(new)}: it runs here")
-        raise click.exceptions.Exit(follow(app, app.executions.watch(new), new, Shown(**shown), interrupts))
+        code = leave_or_follow(app, app.executions.watch(new), new, Shown(**shown), interrupts, detach=detach)
+    raise click.exceptions.Exit(code)

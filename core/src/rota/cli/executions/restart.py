@@ -8,8 +8,8 @@ import click
 
 from rota.cli import options
 from rota.cli.application import author, pass_application
-from rota.cli.formats import clean, short_id
-from rota.cli.output import note, print_json, say
+from rota.cli.formats import clean
+from rota.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from rota.server.application import Application
@@ -44,7 +44,7 @@ def command(
 
     --json prints with --dry-run: runs, again, lost (lists of task runs); else what `rota run --json` prints.
     """
-    from rota.cli.progress.following import Shown, follow
+    from rota.cli.progress.following import Shown, leave_or_follow
     from rota.cli.progress.interrupts import Interrupts
 
     full = app.executions.resolve(id)
@@ -61,12 +61,8 @@ def command(
         watch = app.executions.watch(full, restart=True)
         wanted = None if revision == "same" else revision
         app.executions.restart(full, targets=keys, run_lost=run_lost, revision=wanted, author=author())
-        if detach and app.running is None:
-            say(full)
-            return
-        if detach:
-            note(f"no server is alive that could take {short_id(full)}: it runs here")
-        raise click.exceptions.Exit(follow(app, watch, full, Shown(**shown), interrupts))
+        code = leave_or_follow(app, watch, full, Shown(**shown), interrupts, detach=detach)
+    raise click.exceptions.Exit(code)
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

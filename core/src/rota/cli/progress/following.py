@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from rota.cli.application import author, command_line
 from rota.cli.failures import INTERRUPTED, forget_stdout
 from rota.cli.formats import short_id
-from rota.cli.output import note, print_json
+from rota.cli.output import note, print_json, say
 from rota.cli.progress.summary import print_summary
 
 if TYPE_CHECKING:
@@ -66,6 +66,18 @@ def follow(app: Application, watch: Watch, id: str, shown: Shown, interrupts: In
     row = app.executions.get(id)
     _sum_up(app, row, shown)
     return INTERRUPTED if interrupts.asked else exit_code(row["state"], strict=shown.strict)
+
+
+def leave_or_follow(
+    app: Application, watch: Watch, id: str, shown: Shown, interrupts: Interrupts, *, detach: bool
+) -> int:
+    """Follow an execution that goes on, unless `detach` asks to leave it and a server has it; return the exit code."""
+    if detach and app.running is None:
+        say(id)
+        return INTERRUPTED if interrupts.asked else 0
+    if detach:
+        note(f"no server is alive that could take {short_id(id)}: it runs here")
+    return follow(app, watch, id, shown, interrupts)
 
 
 def exit_code(state: str, *, strict: bool = False) -> int:
