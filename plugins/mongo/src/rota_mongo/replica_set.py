@@ -60,6 +60,7 @@ def wait_for_primary(client: Client, ctx: Context, wait: timedelta, other_than: 
     """Return the primary once there is one. Raises TaskFailed after `wait`, and at once for a wrong login."""
     start, last = time.monotonic(), "no server has answered"
     while True:
+        check_cancelled(ctx)
         try:
             hello = _look(client)
         except _Unreachable as error:
@@ -72,8 +73,8 @@ def wait_for_primary(client: Client, ctx: Context, wait: timedelta, other_than: 
                     address=found, replica_set=hello.get("setName"), seconds=round(time.monotonic() - start, 3)
                 )
             last = f"`{address}` is still the primary" if hello.get("isWritablePrimary") else "there is no primary"
-        check_cancelled(ctx)
         if time.monotonic() - start + _EVERY > wait.total_seconds():
+            check_cancelled(ctx)  # a look may have taken all of `wait`
             raise TaskFailed(f"there was no primary within {wait.total_seconds():g} s: {last}")
         ctx.cancelled.wait(_EVERY)
 

@@ -46,8 +46,8 @@ class RunningCommands(CommandListener):
         self._commands: dict[int, RunningCommand] = {}
         self._given_up: dict[int, RunningCommand] = {}
         self._writes: dict[int, tuple[Any, Any]] = {}
-        self.stopped: set[int] = set()
-        """The threads whose tasks are cancelled."""
+        self.cancelled: dict[int, threading.Event] = {}
+        """What tells each thread that its task is cancelled."""
 
     def of(self, thread: int) -> RunningCommand | None:
         """Return what the thread waits for."""
@@ -62,7 +62,7 @@ class RunningCommands(CommandListener):
         thread, session = threading.get_ident(), event.command.get("lsid")
         if (number := event.command.get("txnNumber")) is not None:
             write = (session, number)
-            if thread in self.stopped and self._writes.get(thread) == write:
+            if self._writes.get(thread) == write and thread in self.cancelled and self.cancelled[thread].is_set():
                 raise NotAgain
             self._writes[thread] = write
         self._commands[thread] = RunningCommand(
@@ -86,7 +86,6 @@ def stopping(ctx: Context, connection: Connection, live: LiveClient) -> Iterator
     thread, over = threading.get_ident(), threading.Event()
 
     def stop() -> None:
-        live.running.stopped.add(thread)
         for _ in range(TRIES):
             command = live.running.of(thread)
             if command is not None:
@@ -96,13 +95,14 @@ def stopping(ctx: Context, connection: Connection, live: LiveClient) -> Iterator
 
     ctx.on_cancel(stop)
     live.running.take_given_up(thread)
+    live.running.cancelled[thread] = ctx.cancelled
     try:
         yield
     except NotAgain:
         raise TaskFailed("it was cancelled") from None
     finally:
         over.set()
-        live.running.stopped.discard(thread)
+        del live.running.cancelled[thread]
         given_up = live.running.take_given_up(thread)
         if given_up is not None:
             kill(connection, given_up, lambda: True)
