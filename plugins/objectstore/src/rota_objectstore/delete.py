@@ -84,7 +84,7 @@ class Delete(StoreFields, Task):
         place = parse_uri(self.uri)
         with Session(ctx) as session, in_words(self, place, "delete"):
             if self.version is not None:
-                return self._version(ctx, session, place)
+                return self._version(ctx, session, place, self.version)
             with store_at(ctx, self, place) as store:
                 if self.recursive:
                     keys = session.call(lambda: _keys(store, place))
@@ -105,11 +105,11 @@ class Delete(StoreFields, Task):
         except FileNotFoundError:
             raise TaskFailed(f"there is no object `{place.uri}`", retryable=False) from None
 
-    def _version(self, ctx: Context, session: Session, place: Place) -> Deleted:
+    def _version(self, ctx: Context, session: Session, place: Place, version: str) -> Deleted:
         from rota_objectstore.s3_client import s3_client
         from rota_objectstore.s3_versions import delete_version
 
-        bypass, version = self.bypass_governance, self.version or ""
+        bypass = self.bypass_governance
         with s3_client(ctx, self) as client:
             session.call(lambda: delete_version(client, place, version, bypass_governance=bypass))
         return Deleted(count=1)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
-
 _PAGE = 1000
 
 
