@@ -190,6 +190,16 @@ class Server:
         """Send it a signal."""
         self.process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Stop all of its threads, and wait until they are: one that takes a lock at this moment may take it still."""
+        self.signal(signal.SIGSTOP)
+        self._site.until(lambda: set(self._states()) == {"T"}, "every thread to stop")
+
+    def _states(self) -> Iterator[str]:
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(FileNotFoundError):  # a thread that has ended meanwhile
+                yield (task / "stat").read_text().rpartition(")")[2].split()[0]
+
     def wait(self, seconds: float = PATIENCE) -> int:
         """Wait until it has ended and return its exit code, -N for signal N."""
         code = self.process.wait(seconds)

@@ -46,7 +46,7 @@ def test_a_server_silent_for_longer_than_its_lease_starts_nothing_more(tmp_path:
         silent = site.serve()
         started = [site.start("long") for _ in range(2)]
         site.until(lambda: len(site.ledger()) > 20, "work to begin")
-        silent.signal(signal.SIGSTOP)
+        silent.freeze()
         site.serve()
         for execution in started:
             site.ended(execution)
@@ -71,7 +71,7 @@ def test_what_a_silent_server_has_left_running_is_ended_before_it_is_run_again(
         site.until(lambda: site.runs(execution).get("long", {}).get("pid"), "the program to be on record")
         pid, born = site.runs(execution)["long"]["pid"][0]
         assert process_alive(pid, born), (site.runs(execution), site.ledger(), site.story())
-        silent.signal(signal.SIGSTOP)
+        silent.freeze()
         site.serve()
         assert site.ended(execution)["state"] == "success"
         assert not process_alive(pid, born)
@@ -101,7 +101,7 @@ def test_on_sqlite_a_silent_server_is_not_taken_for_dead(tmp_path: Path) -> None
         site.until(lambda: len(site.ledger()) > 10, "work to begin")
         # Not while it is in the middle of a transaction: that would keep everybody out of the file.
         with site.app.store.write():
-            silent.signal(signal.SIGSTOP)
+            silent.freeze()
         site.serve()
         assert site.ended(site.start("nap"))["state"] == "success"
         assert site.row(execution)["owner"] != site.row(site.start("nap"))["owner"]
