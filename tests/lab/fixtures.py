@@ -189,3 +189,17 @@ def certificate_authority(tmp_path: Path) -> CertificateAuthority:
     from tests.lab.certificates import CertificateAuthority
 
     return CertificateAuthority.create(tmp_path / "certificates")
+
+
+@pytest.fixture(params=["expired", "self_signed"])
+def badly_certified(
+    request: pytest.FixtureRequest, certificate_authority: CertificateAuthority
+) -> Iterator[tuple[str, Path]]:
+    """The https address of a server with a certificate that nobody should trust, and the authority that is trusted."""
+    from tests.lab.certificates import ServerTls
+    from tests.lab.inventory_api import InventoryApi
+
+    ca, expired = certificate_authority, request.param == "expired"
+    certificate = ca.issue("expired", expired=True) if expired else ca.self_signed("self-signed")
+    with InventoryApi.start(tls=ServerTls(certificate)) as api:
+        yield api.url, ca.cert

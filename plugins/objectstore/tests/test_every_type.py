@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.lab.certificates import CertificateAuthority
-from tests.lab.ports import listening_socket
+from tests.lab.failing import SECRET, failing, failing_by_cancel
 from tests.lab.silence import Silence
 
-from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_objectstore.copy import Copy, Move
 from rota_objectstore.delete import Delete
@@ -27,8 +22,8 @@ from rota_objectstore.sync import Sync
 
 Fields = dict[str, Any]
 Act = Callable[[RecordedContext, Fields, str], object]
-SECRET = "never-shown-anywhere"
 KEYS = {"access_key": "AKIAEXAMPLE", "secret_key": SECRET}
+NOWHERE = "s3://bucket"
 
 READING: dict[str, Act] = {
     "get": lambda ctx, store, bucket: Get(**store, uri=f"{bucket}/in/a").run(ctx),
@@ -74,14 +69,6 @@ def filled(here: RecordedContext, store: Fields, bucket: str) -> str:
     return bucket
 
 
-def failing(ctx: RecordedContext, act: Act, store: Fields, bucket: str = "s3://bucket") -> TaskFailed:
-    """Do it, and return its failure, which shows no secret."""
-    with pytest.raises(TaskFailed) as failure:
-        act(ctx, store, bucket)
-    assert SECRET not in f"{failure.value} {failure.value.hint} {ctx.log.text}"
-    return failure.value
-
-
 @pytest.mark.parametrize("act", ALL.values(), ids=ALL)
 @pytest.mark.parametrize(
     ("change", "code"), [({"secret_key": SECRET}, "SignatureDoesNotMatch"), (KEYS, "InvalidAccessKeyId")]
@@ -115,7 +102,7 @@ def test_a_bucket_that_is_not_there(here: RecordedContext, store: Fields, act: A
     ("server", "words"), [("127.0.0.1:1", "the connection is refused"), ("no.such.invalid", "its name is not known")]
 )
 def test_nobody_there(here: RecordedContext, act: Act, server: str, words: str) -> None:
-    error = failing(here, act, {"endpoint": f"http://{server}", "allow_http": True, **KEYS})
+    error = failing(here, act, {"endpoint": f"http://{server}", "allow_http": True, **KEYS}, NOWHERE)
     assert f"`{server}` failed: {words}" in error.message
     assert error.retryable is None
 
@@ -123,7 +110,7 @@ def test_nobody_there(here: RecordedContext, act: Act, server: str, words: str) 
 @pytest.mark.parametrize("act", ALL.values(), ids=ALL)
 def test_silence(here: RecordedContext, silence: Silence, act: Act) -> None:
     fields = {"endpoint": f"http://127.0.0.1:{silence.port}", "allow_http": True, "read_timeout": "200ms", **KEYS}
-    error = failing(here, act, fields)
+    error = failing(here, act, fields, NOWHERE)
     assert "did not answer in time" in error.message
     assert error.retryable is None
 
@@ -131,44 +118,14 @@ def test_silence(here: RecordedContext, silence: Silence, act: Act) -> None:
 @pytest.mark.parametrize("act", ALL.values(), ids=ALL)
 def test_cancel_in_the_silence(here: RecordedContext, silence: Silence, act: Act) -> None:
     fields = {"endpoint": f"http://127.0.0.1:{silence.port}", "allow_http": True, "read_timeout": "1h", **KEYS}
-    timer = threading.Timer(0.2, here.cancel)
-    timer.start()
-    began = time.monotonic()
-    error = failing(here, act, fields)
-    assert "stopped" in error.message
-    assert time.monotonic() - began < 30, "it waits for the server"
-
-
-@pytest.fixture(params=["self_signed", "expired"])
-def badly_certified(request: pytest.FixtureRequest, certificate_authority: CertificateAuthority) -> Iterator[Fields]:
-    """The fields that lead to a server with a certificate that nobody should trust."""
-    authority, expired = certificate_authority, request.param == "expired"
-    certificate = authority.issue("s", expired=True) if expired else authority.self_signed("s")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.cert, certificate.key)
-    listener = listening_socket()
-    port, over = listener.getsockname()[1], threading.Event()
-
-    def greet() -> None:
-        while not over.is_set():
-            try:
-                client, _ = listener.accept()
-                with context.wrap_socket(client, server_side=True):
-                    pass
-            except OSError:
-                continue  # that is how a client says that it does not trust us
-
-    thread = threading.Thread(target=greet, daemon=True)
-    thread.start()
-    yield {"endpoint": f"https://127.0.0.1:{port}", "ca_file": authority.cert, **KEYS}
-    over.set()
-    listener.shutdown(socket.SHUT_RDWR)  # wakes whoever accepts
-    listener.close()
-    thread.join(5)
+    assert "stopped" in failing_by_cancel(here, act, fields, NOWHERE).message
 
 
 @pytest.mark.parametrize("act", ALL.values(), ids=ALL)
-def test_a_certificate_that_nobody_should_trust(here: RecordedContext, badly_certified: Fields, act: Act) -> None:
-    error = failing(here, act, badly_certified)
+def test_a_certificate_that_nobody_should_trust(
+    here: RecordedContext, badly_certified: tuple[str, Path], act: Act
+) -> None:
+    endpoint, ca = badly_certified
+    error = failing(here, act, {"endpoint": endpoint, "ca_file": ca, **KEYS}, NOWHERE)
     assert "is not trusted" in error.message or "has expired" in error.message, error.message
     assert error.retryable is False

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lab.failing import SECRET, failing, failing_by_cancel
 from tests.lab.silence import Silence
 from tests.lab.sshd import Sshd
 from tests.lab.sshfault import Fault
 from tests.lab.sshfleet import SshFleet
 from tests.lab.sshkeys import KeyPair
 
-from rota import TaskFailed
 from rota.testing import RecordedContext
 from rota_ssh.command import Command
 from rota_ssh.download import Download
@@ -27,7 +25,6 @@ from rota_ssh.upload import Upload
 
 Fields = dict[str, Any]
 Act = Callable[[RecordedContext, Fields, str], object]
-SECRET = "never-shown-anywhere"
 
 ACTS: dict[str, Act] = {
     "command": lambda ctx, host, folder: Command(**host, command=f"ls {folder}").run(ctx),
@@ -54,14 +51,6 @@ def folder(tmp_path: Path) -> str:
     path.mkdir()
     (path / "file").write_text("x")
     return str(path)
-
-
-def failing(ctx: RecordedContext, act: Act, host: Fields, folder: str) -> TaskFailed:
-    """Do it, and return its failure, which shows no secret."""
-    with pytest.raises(TaskFailed) as failure:
-        act(ctx, host, folder)
-    assert SECRET not in f"{failure.value} {failure.value.hint} {ctx.log.text}"
-    return failure.value
 
 
 @every_type
@@ -114,12 +103,8 @@ def test_silence(here: RecordedContext, host: Fields, silence: Silence, folder: 
 
 @every_type
 def test_cancel_in_the_silence(here: RecordedContext, host: Fields, silence: Silence, folder: str, act: Act) -> None:
-    timer = threading.Timer(0.2, here.cancel)
-    timer.start()
-    began = time.monotonic()
-    error = failing(here, act, {**host, "port": silence.port, "connect_timeout": "1h"}, folder)
+    error = failing_by_cancel(here, act, {**host, "port": silence.port, "connect_timeout": "1h"}, folder)
     assert "cancelled" in error.message
-    assert time.monotonic() - began < 30, "it waits for the host"
 
 
 @every_type
