@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol, TypeVar
 
 from pydantic import SecretStr
+
+from rota.errors import TaskFailed
 
 T = TypeVar("T")
 
@@ -137,6 +139,22 @@ class Context(ABC):
     artifacts: Artifacts
     state: MutableMapping[str, Any]
     cancelled: threading.Event
+
+    def in_workdir(self, name: str) -> Path:
+        """Return the path of the file or folder `name` in the work folder, whether it is there or not.
+
+        Raises TaskFailed for one that leads out of it, by its name or by a link.
+        """
+        parts = PurePosixPath(name).parts
+        if name.startswith("/") or ".." in parts:
+            raise TaskFailed(f"`{name}` leads out of the work folder", retryable=False, hint="write a relative path")
+        path, linked = self.workdir, False
+        for part in parts:
+            path /= part
+            linked = linked or path.is_symlink()
+        if linked and not path.resolve().is_relative_to(self.workdir.resolve()):
+            raise TaskFailed(f"`{name}` is a link that leads out of the work folder", retryable=False)
+        return path
 
     @abstractmethod
     def secret(self, name: str) -> SecretStr:

@@ -128,7 +128,7 @@ def test_files_are_sent_as_parts_of_a_form(ctx: RecordedContext, site: Site) -> 
 
 
 def test_a_file_outside_the_work_folder_is_not_sent(ctx: RecordedContext, site: Site) -> None:
-    with pytest.raises(TaskFailed, match="not in the work folder"):
+    with pytest.raises(TaskFailed, match="leads out of the work folder"):
         echoed(ctx, site, method="PUT", body_file="../../etc/passwd")
     with pytest.raises(TaskFailed, match="no file `nothing`"):
         echoed(ctx, site, method="PUT", body_file="nothing")

@@ -14,7 +14,7 @@ import yaml
 from rota.testing import check_extension
 from rota_objectstore import plugin
 from rota_objectstore.connection_fields import StoreFields
-from rota_objectstore.opening import open_store, options_of
+from rota_objectstore.opening import open_store
 from rota_objectstore.places import parse_uri
 
 TASKS = {f"objectstore.{cls.__name__.lower()}": cls for cls in plugin.register_task_types()}
@@ -63,6 +63,4 @@ def test_what_the_readme_shows_is_valid(item: dict[str, Any]) -> None:
     ],
 )
 def test_each_kind_of_store_opens_with_its_fields(uri: str, fields: dict[str, Any]) -> None:
-    place = parse_uri(uri)
-    options = options_of(StoreFields.model_validate(fields), place)
-    assert "Store(" in repr(open_store(place, options))
+    assert "Store(" in repr(open_store(StoreFields.model_validate(fields), parse_uri(uri)))

@@ -212,6 +212,7 @@ def test_artifacts_of_other_tasks_are_put_into_the_work_folder(ctx: RecordedCont
     result = Shell(command="cat in/dump copy", files={"in/dump": dump, "copy": dump.uri}).run(ctx)
     assert result.stdout == "datadata"
     assert "leads out" in failure(Shell(command="true", files={"../x": dump}), ctx).message
+    assert "is a folder" in failure(Shell(command="true", files={".": dump}), ctx).message
 
 
 def test_a_cancelled_command_ends_and_leaves_what_it_had(ctx: RecordedContext) -> None:

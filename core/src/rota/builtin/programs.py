@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rota import Artifact, Context, ProcessResult, Task, TaskFailed
 from rota.builtin.json_text import json_text
 from rota.builtin.program_output import read_output
-from rota.builtin.work_files import OWN, inside, is_glob, matches
+from rota.builtin.work_files import OWN, is_glob, matches
 
 
 class ProgramResult(BaseModel):
@@ -80,7 +80,9 @@ class ProgramTask(Task):
         given.write_text(json_text(self.input, secrets="reveal"), encoding="utf-8")
         given.chmod(0o600)
         for name, artifact in self.files.items():
-            path = inside(ctx.workdir, name)
+            path = ctx.in_workdir(name)
+            if path.is_dir():
+                raise TaskFailed(f"`{name}` in `files` is a folder", retryable=False, hint="name the file")
             path.parent.mkdir(parents=True, exist_ok=True)
             ctx.artifacts.fetch(artifact, path)
         env = self.environment(ctx) | {"ROTA_INPUT": str(given), "ROTA_OUTPUT": str(output)}
@@ -118,9 +120,7 @@ class ProgramTask(Task):
     def _gather(self, ctx: Context, output: Path, ended: ProcessResult, stdout: str | Artifact) -> ProgramResult:
         found: dict[str, Artifact | list[Artifact]] = {}
         for name, pattern in self.artifacts.items():
-            stored = [
-                ctx.artifacts.save(path, str(path.relative_to(ctx.workdir))) for path in matches(ctx.workdir, pattern)
-            ]
+            stored = [ctx.artifacts.save(path, str(path.relative_to(ctx.workdir))) for path in matches(ctx, pattern)]
             if is_glob(pattern):
                 found[name] = stored
             elif stored:

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 
 from rota import Context, Raw, TaskFailed
 from rota.builtin.programs import ProgramTask
-from rota.builtin.work_files import inside
 
 
 class Python(ProgramTask):
@@ -59,7 +58,7 @@ class Python(ProgramTask):
 
     def _source(self, ctx: Context, folder: Path) -> Path:
         if self.script is not None:
-            script = inside(ctx.workdir, self.script)
+            script = ctx.in_workdir(self.script)
             if not script.is_file():
                 raise TaskFailed(
                     f"there is no file `{self.script}`", retryable=False, hint="name it in the flow's `files`"

@@ -118,7 +118,7 @@ def content_of(
         artifact = fields.body
         return _streamed(ctx, lambda: ctx.artifacts.open(artifact), artifact.size)
     if fields.body_file is not None:
-        path = in_workdir(ctx, fields.body_file)
+        path = _file(ctx, fields.body_file)
         return _streamed(ctx, lambda: path.open("rb"), path.stat().st_size)
     if fields.body is not None:
         return {"content": str(reveal(fields.body)).encode()}, {"Content-Type": "text/plain; charset=utf-8"}
@@ -139,16 +139,13 @@ def _part(ctx: Context, name: str, part: Part, held: ExitStack) -> tuple[Any, ..
     elif part.artifact is not None:
         data, called = held.enter_context(ctx.artifacts.open(part.artifact)), part.filename or part.artifact.name
     else:
-        path = in_workdir(ctx, part.path or "")
+        path = _file(ctx, part.path or "")
         data, called = held.enter_context(path.open("rb")), part.filename or path.name
     return (called, data, part.content_type) if part.content_type else (called, data)
 
 
-def in_workdir(ctx: Context, name: str) -> Path:
-    """Return the file `name` of the work folder. Raises TaskFailed where there is none, or it leads out."""
-    path = (ctx.workdir / name).resolve()
-    if not path.is_relative_to(ctx.workdir.resolve()):
-        raise TaskFailed(f"`{name}` is not in the work folder", retryable=False)
+def _file(ctx: Context, name: str) -> Path:
+    path = ctx.in_workdir(name)
     if not path.is_file():
         raise TaskFailed(
             f"there is no file `{name}` in the work folder", retryable=False, hint="the flow's `files` are there"

@@ -177,11 +177,7 @@ def source(ctx: Context, file: Artifact | str, sha256: str | None) -> Iterator[t
 def _opened(ctx: Context, file: Artifact | str) -> IO[bytes]:
     if not isinstance(file, str) or "://" in file:
         return ctx.artifacts.open(file)
-    path = Path(file)
-    if not path.is_absolute():
-        path = (ctx.workdir / path).resolve()
-        if not path.is_relative_to(ctx.workdir.resolve()):
-            raise TaskFailed(f"`{file}` leads out of the work folder", retryable=False)
+    path = Path(file) if file.startswith("/") else ctx.in_workdir(file)
     try:
         return path.open("rb")
     except OSError as error:

@@ -90,10 +90,9 @@ class Bucket(StoreFields, WritingFields, ArtifactStore):
 
     @cached_property
     def _store(self) -> ObjectStore:
-        from rota_objectstore.opening import open_store, options_of
+        from rota_objectstore.opening import open_store
 
-        place = parse_uri(self.uri)
-        return open_store(place, options_of(self, place, self))
+        return open_store(self, parse_uri(self.uri), self)
 
     def _place(self, key: str) -> Place:
         return parse_uri(self.uri).at(parse_uri(self.uri).below(key).key)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Hashable
 from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -88,6 +90,14 @@ class WritingFields(BaseModel):
         if self.encryption not in {None, "sse-c"} and customer_key is not None:
             raise ValueError("either `customer_key` or a key of the server's, not both")
         return self
+
+
+_CONNECTION, _WRITING = attrgetter(*StoreFields.model_fields), attrgetter(*WritingFields.model_fields)
+
+
+def client_key(fields: StoreFields, writing: WritingFields | None = None) -> Hashable:
+    """Return what two tasks must have in common to share a client: all that these fields say."""
+    return _CONNECTION(fields), None if writing is None else _WRITING(writing)
 
 
 def _is_key(text: str) -> bool:

@@ -18,8 +18,19 @@ _RETRIES = {"max_retries": 2, "retry_timeout": timedelta(minutes=2)}
 _FOR_EVER = timedelta(days=7)
 
 
-def options_of(fields: StoreFields, place: Place, writing: WritingFields | None = None) -> dict[str, Any]:
-    """Return the arguments for the store of `place`. Raises ValueError and OSError."""
+def open_store(fields: StoreFields, place: Place, writing: WritingFields | None = None) -> ObjectStore:
+    """Return the store of `place`; it connects when it is first used. Raises ValueError and OSError."""
+    from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
+
+    options = _options(fields, place, writing)
+    if place.scheme == "file":
+        return LocalStore("/")
+    kinds: dict[str, Any] = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
+    store: ObjectStore = kinds[place.scheme](place.bucket, **options)
+    return store
+
+
+def _options(fields: StoreFields, place: Place, writing: WritingFields | None) -> dict[str, Any]:
     if place.scheme == "file":
         if writing is not None and (writing.encryption or writing.storage_class):
             raise ValueError("a local file has neither `encryption` nor `storage_class`")
@@ -40,17 +51,6 @@ def options_of(fields: StoreFields, place: Place, writing: WritingFields | None 
     own = kinds[place.scheme]()
     own = {name: value for name, value in own.items() if value is not None}
     return {**own, "client_options": client, "retry_config": dict(_RETRIES)}
-
-
-def open_store(place: Place, options: dict[str, Any]) -> ObjectStore:
-    """Return the store of `place`; it connects when it is first used."""
-    from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
-
-    if place.scheme == "file":
-        return LocalStore("/")
-    kinds: dict[str, Any] = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
-    store: ObjectStore = kinds[place.scheme](place.bucket, **options)
-    return store
 
 
 def _s3(fields: StoreFields, place: Place, writing: WritingFields | None) -> dict[str, Any]:

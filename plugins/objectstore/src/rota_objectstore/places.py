@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,7 @@ class Place:
         return key[len(self.key) :].lstrip("/") if self.key else key
 
 
+@lru_cache(maxsize=256)  # a task asks when it is made and when it runs
 def parse_uri(uri: str) -> Place:
     """Return the place that a URI names; nothing in it is decoded. Raises ValueError."""
     scheme, separator, rest = uri.partition("://")

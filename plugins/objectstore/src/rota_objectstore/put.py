@@ -15,7 +15,6 @@ from rota import Artifact, Context, Duration, Task, TaskFailed
 from rota_objectstore.connection_fields import StoreFields, WritingFields
 from rota_objectstore.contents import FileContent
 from rota_objectstore.places import Place, Uri, parse_uri
-from rota_objectstore.work_files import in_workdir
 
 
 class Stored(BaseModel):
@@ -149,7 +148,7 @@ class Put(StoreFields, WritingFields, Task):
             sha256 = artifact.sha256 if isinstance(artifact, Artifact) else None
             yield FileContent(lambda: ctx.artifacts.open(artifact), size, sha256), Path(name).name, origin
         else:
-            path = in_workdir(ctx, str(self.file))
+            path = ctx.in_workdir(str(self.file))
             if not path.is_file():
                 raise TaskFailed(
                     f"there is no file `{self.file}` in the work folder",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from rota import Context
-from rota_objectstore.connection_fields import StoreFields, WritingFields, revealed
+from rota_objectstore.connection_fields import StoreFields, WritingFields, client_key, revealed
 
 
 @dataclass(slots=True)
@@ -29,20 +28,8 @@ class _Held:
 @contextmanager
 def s3_client(ctx: Context, fields: StoreFields) -> Iterator[Any]:
     """Lend a boto3 client. Raises OSError for certificates that cannot be read."""
-    shown = [
-        fields.endpoint,
-        fields.region,
-        *(revealed(secret) for secret in (fields.access_key, fields.secret_key, fields.session_token)),
-        fields.anonymous,
-        fields.path_style,
-        fields.server_certificate,
-        fields.ca,
-        fields.ca_file,
-        fields.connect_timeout,
-        fields.read_timeout,
-    ]
-    digest = hashlib.sha256(repr(shown).encode()).hexdigest()
-    with ctx.client(("objectstore boto3", digest), lambda: _open(fields), _Held.close, shared=True) as held:
+    key = ("objectstore boto3", client_key(fields))
+    with ctx.client(key, lambda: _open(fields), _Held.close, shared=True) as held:
         yield held.client
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rota import Context, TaskFailed
-from rota_objectstore.connection_fields import StoreFields, WritingFields
+from rota_objectstore.connection_fields import StoreFields, WritingFields, client_key
 from rota_objectstore.failures import in_words
 from rota_objectstore.places import Place
 
@@ -34,6 +33,7 @@ class Session:
         self._lent = ctx.client(("objectstore", "loop"), asyncio.Runner, asyncio.Runner.close)
         self._current: asyncio.Task[Any] | None = None
         self._graceful = False
+        self._failed = False
 
     def __enter__(self) -> Self:
         self._runner = self._lent.__enter__()
@@ -44,8 +44,8 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if left := asyncio.all_tasks(self._loop):
-            self._runner.run(_cancelled(left))
+        if self._failed and (left := asyncio.all_tasks(self._loop)):
+            self._loop.run_until_complete(_cancelled(left))
         self._lent.__exit__(kind, error, trace)
 
     def call(self, start: Callable[[], Awaitable[T]], *, graceful: bool = False) -> T:
@@ -55,7 +55,7 @@ class Session:
         """
         self.check()
         self._graceful = graceful
-        return self._runner.run(self._watched(start))
+        return self._loop.run_until_complete(self._watched(start))
 
     def check(self) -> None:
         """Raise TaskFailed once the task is cancelled."""
@@ -69,8 +69,11 @@ class Session:
             self._cut(task)
         try:
             return await start()
-        except asyncio.CancelledError:
-            raise TaskFailed("the task was stopped") from None
+        except BaseException as error:
+            self._failed = True
+            if isinstance(error, asyncio.CancelledError):
+                raise TaskFailed("the task was stopped") from None
+            raise
         finally:
             self._current = None
 
@@ -129,25 +132,13 @@ def store_at(
     ctx: Context, fields: StoreFields, place: Place, writing: WritingFields | None = None
 ) -> Iterator[ObjectStore]:
     """Lend the obstore store that holds `place`. Raises TaskFailed for settings that make no sense."""
-    from rota_objectstore.opening import open_store, options_of
-
-    with in_words(fields, place, "open"):
-        options = options_of(fields, place, writing)
-    digest = hashlib.sha256(repr(options).encode()).hexdigest()
-    with ctx.client(
-        ("objectstore", place.scheme, place.bucket, digest),
-        lambda: _opened(fields, place, options, open_store),
-        lambda _: None,
-        shared=True,
-    ) as store:
+    key = ("objectstore", place.scheme, place.bucket, client_key(fields, writing))
+    with ctx.client(key, lambda: _opened(fields, place, writing), lambda _: None, shared=True) as store:
         yield store
 
 
-def _opened(
-    fields: StoreFields,
-    place: Place,
-    options: dict[str, Any],
-    open_store: Callable[[Place, dict[str, Any]], ObjectStore],
-) -> ObjectStore:
+def _opened(fields: StoreFields, place: Place, writing: WritingFields | None) -> ObjectStore:
+    from rota_objectstore.opening import open_store
+
     with in_words(fields, place, "open"):
-        return open_store(place, options)
+        return open_store(fields, place, writing)

@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, model_validator
 from rota import Context, Task, TaskFailed
 from rota_objectstore.connection_fields import StoreFields, WritingFields
 from rota_objectstore.places import SCHEMES, Place, parse_uri, place_of_path
-from rota_objectstore.work_files import in_workdir
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -111,7 +110,7 @@ class Sync(StoreFields, WritingFields, Task):
         if where.partition("://")[0] in SCHEMES and "://" in where:
             place = parse_uri(where)
             return Place(place.scheme, place.bucket, place.key, is_folder=True)
-        path = in_workdir(ctx, where)
+        path = ctx.in_workdir(where)
         place = place_of_path(path)
         return Place(place.scheme, place.bucket, place.key, is_folder=True)
 

@@ -17,7 +17,6 @@ from rota_ssh.endpoint import endpoint_of
 from rota_ssh.launcher import exports
 from rota_ssh.program import Request
 from rota_ssh.running import CommandResult, Run
-from rota_ssh.work_files import inside
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -103,7 +102,7 @@ class ProgramFields(HostFields, Task):
 
             return io.BytesIO(self.stdin.encode())
         if isinstance(self.stdin, StdinFile):
-            path: Path = inside(ctx.workdir, self.stdin.file)
+            path: Path = ctx.in_workdir(self.stdin.file)
             if not path.is_file():
                 raise TaskFailed(f"there is no file `{self.stdin.file}` for `stdin`", retryable=False)
             return files.enter_context(path.open("rb"))

@@ -12,7 +12,6 @@ from pydantic import Field, model_validator
 from rota import Context, Raw, TaskFailed
 from rota_ssh.program_fields import ProgramFields
 from rota_ssh.running import CommandResult
-from rota_ssh.work_files import inside
 
 _LIMIT = 8 << 20
 
@@ -72,7 +71,7 @@ class Script(ProgramFields):
     def _data(self, ctx: Context) -> bytes:
         if self.script is None:
             return (self.code or "").encode()
-        path = inside(ctx.workdir, self.script)
+        path = ctx.in_workdir(self.script)
         if not path.is_file():
             raise TaskFailed(f"there is no file `{self.script}`", retryable=False, hint="name it in the flow's `files`")
         if path.stat().st_size > _LIMIT:

@@ -17,7 +17,6 @@ from rota_ssh.connection import Connection, connection_to
 from rota_ssh.connection_fields import HostFields
 from rota_ssh.endpoint import endpoint_of
 from rota_ssh.remote_files import Found, RemoteFiles, Written
-from rota_ssh.work_files import inside
 
 
 def _octal(value: Any) -> Any:
@@ -84,7 +83,7 @@ class Upload(HostFields, Task):
         return self
 
     def run(self, ctx: Context) -> Uploaded:
-        local = inside(ctx.workdir, self.source) if isinstance(self.source, str) else None
+        local = ctx.in_workdir(self.source) if isinstance(self.source, str) else None
         if local is not None and not local.exists():
             raise TaskFailed(f"there is no `{self.source}` in the work folder", retryable=False)
         with connection_to(ctx, endpoint_of(self)) as connection:
