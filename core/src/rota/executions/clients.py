@@ -17,10 +17,11 @@ BROKEN = (ConnectionError, EOFError, TimeoutError)
 
 @dataclass(slots=True, eq=False)
 class _Client:
+    key: object
     value: Any
     close: Callable[[Any], object]
     shared: bool
-    owners: set[str]
+    owners: set[str] = field(default_factory=set)
     """Those whose tasks have used it: it is closed with the last of them."""
     users: int = 0
     gone: bool = False
@@ -42,6 +43,7 @@ class ClientPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._clients: dict[object, list[_Client]] = {}
+        self._owned: dict[str, set[_Client]] = {}
         self._opening: dict[object, threading.Lock] = {}
         self._closed = False
 
@@ -58,7 +60,7 @@ class ClientPool:
             broken = _is_broken(error)
             raise
         finally:
-            self._give_back(key, client, broken=broken)
+            self._give_back(client, broken=broken)
 
     def close(self, owner: str | None = None) -> None:
         """Close what `owner` alone has used, or everything for good; what is in use is closed with its use."""
@@ -70,16 +72,15 @@ class ClientPool:
         with self._lock:
             if owner is None:
                 self._closed = True
-            elif not self._clients:
-                return []
-            gone = []
-            for client in [client for clients in self._clients.values() for client in clients]:
-                client.owners.discard(owner or "")
-                client.gone = client.gone or owner is None or not client.owners
-                if client.gone and not client.users:
-                    gone.append(client)
-            self._forget_gone()
-            return gone
+                left = [client for clients in self._clients.values() for client in clients]
+            else:
+                used = self._owned.pop(owner, set())
+                for client in used:
+                    client.owners.discard(owner)
+                left = [client for client in used if not client.owners]
+            for client in left:
+                self._forget(client)
+            return [client for client in left if not client.users]
 
     def take_idle(self, seconds: float) -> list[_Client]:
         """Return what nobody has used for `seconds`, for somebody to close; the pool knows it no more."""
@@ -94,24 +95,28 @@ class ClientPool:
                 if not client.users and client.idle_since <= oldest
             ]
             for client in idle:
-                client.gone = True
-            self._forget_gone()
+                self._forget(client)
         return idle
 
-    def _forget_gone(self) -> None:
-        for key, clients in list(self._clients.items()):
-            kept = [client for client in clients if not client.gone]
-            if kept:
-                self._clients[key] = kept
-            else:
-                del self._clients[key]
+    def _forget(self, client: _Client) -> None:
+        client.gone = True
+        same = self._clients[client.key]
+        same.remove(client)
+        if not same:
+            del self._clients[client.key]
+        for owner in client.owners & self._owned.keys():
+            self._owned[owner].discard(client)
+
+    def _own(self, owner: str, client: _Client) -> None:
+        client.owners.add(owner)
+        self._owned.setdefault(owner, set()).add(client)
 
     def _take(self, owner: str, key: object, *, shared: bool) -> _Client | None:
         with self._lock:
             for client in self._clients.get(key, ()):
                 if client.shared is shared and (shared or (not client.users and owner in client.owners)):
                     client.users += 1
-                    client.owners.add(owner)
+                    self._own(owner, client)
                     return client
             return None
 
@@ -125,28 +130,28 @@ class ClientPool:
         shared: bool,
     ) -> _Client:
         if not shared:
-            return self._keep(key, _Client(open_client(), close, shared, {owner}, users=1))
+            return self._keep(owner, _Client(key, open_client(), close, shared, users=1))
         with self._lock:
             gate = self._opening.setdefault(key, threading.Lock())
         with gate:  # of many who ask at once for a shared client, one opens it
             found = self._take(owner, key, shared=True)
-            return found or self._keep(key, _Client(open_client(), close, shared, {owner}, users=1))
+            return found or self._keep(owner, _Client(key, open_client(), close, shared, users=1))
 
-    def _keep(self, key: object, client: _Client) -> _Client:
+    def _keep(self, owner: str, client: _Client) -> _Client:
         with self._lock:
             if self._closed:
                 client.gone = True
             else:
-                self._clients.setdefault(key, []).append(client)
+                self._clients.setdefault(client.key, []).append(client)
+                self._own(owner, client)
         return client
 
-    def _give_back(self, key: object, client: _Client, *, broken: bool) -> None:
+    def _give_back(self, client: _Client, *, broken: bool) -> None:
         with self._lock:
             client.users -= 1
             client.idle_since = time.monotonic()
             if broken and not client.gone:
-                client.gone = True
-                self._forget_gone()
+                self._forget(client)
             drop = client.gone and not client.users
         if drop:
             client.end()

@@ -12,6 +12,8 @@ import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST, cMSG_SERVICE_REQUEST
 from paramiko.message import Message
 
+from rota_ssh.packets import Packets
+
 _UNANSWERED = 3
 """How many signs of life may be missing before the connection is given up."""
 
@@ -34,9 +36,9 @@ class SshTransport(paramiko.Transport):
     _preferred_keys: tuple[str, ...]
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float, auth_timeout: float) -> None:
-        super().__init__(sock)
+        super().__init__(sock, packetizer_class=Packets)
         # Longer than `negotiate` waits: so it is always that which says that the host did not answer in time.
-        self.banner_timeout = self.handshake_timeout = timeout + 5.0
+        self.banner_timeout = timeout + 5.0
         self.auth_timeout = auth_timeout
         self.presented_key = b""
         self.prefers_certificates = False
@@ -62,7 +64,6 @@ class SshTransport(paramiko.Transport):
 
     def abort(self) -> None:
         """End the connection at once; whoever waits on it is told. Called from any thread."""
-        self.packetizer.complete_handshake()  # its timer would hold up the end of the process
         try:
             # Closing alone leaves the transport's thread waiting for another tenth of a second.
             if isinstance(self.sock, socket.socket):
