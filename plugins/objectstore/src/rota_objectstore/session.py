@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rota import Context, TaskFailed
 from rota_objectstore.connection_fields import StoreFields, WritingFields, client_key
+from rota_objectstore.event_loop import EventLoop
 from rota_objectstore.failures import in_words
 from rota_objectstore.places import Place
 
@@ -30,7 +31,7 @@ class Session:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self._lent = ctx.client(("objectstore", "loop"), asyncio.Runner, asyncio.Runner.close)
+        self._lent = ctx.client(("objectstore", "loop"), _runner, asyncio.Runner.close)
         self._current: asyncio.Task[Any] | None = None
         self._graceful = False
         self._failed = False
@@ -118,6 +119,10 @@ async def aside(work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="rota-objectstore", daemon=True).start()
     return await awaited
+
+
+def _runner() -> asyncio.Runner:
+    return asyncio.Runner(loop_factory=EventLoop)
 
 
 async def _cancelled(tasks: set[asyncio.Task[Any]]) -> None:
