@@ -16,14 +16,14 @@ import secrets
 import shlex
 from dataclasses import dataclass
 
-# On Linux the group is read from /proc, which costs no process. Whoever does not lead a group of its own, as
-# below sudo, gets one by `setsid`, so that nothing else is ended with it.
+# There is a process group of the shell's own number only where it leads one: to ask for that costs no process. Whoever
+# does not lead one, as below sudo, gets one by `setsid`, so that nothing else is ended with it.
 _LEAD = (
     "r=$1 x=${2:-/bin/sh} nl=${IFS#??}; "
-    "if { read -r s < /proc/$$/stat; } 2>/dev/null; then set -- ${s##*) }; g=$3; "
+    "if kill -s 0 -- -$$ 2>/dev/null; then g=$$; "
+    'elif command -v setsid >/dev/null; then exec setsid $x -c "$r" sh $$ "$nl"; '
+    "elif { read -r s < /proc/$$/stat; } 2>/dev/null; then set -- ${s##*) }; g=$3; "
     "else g=$(ps -o pgid= -p $$); g=${g##* }; fi; "
-    "if [ $g -eq $$ ]; then :; "
-    'elif command -v setsid >/dev/null; then exec setsid $x -c "$r" sh $$ "$nl"; fi; '
     '[ "$x" = /bin/sh ] || exec $x -c "$r" sh $g "$nl"; '
     'set -- $g "$nl"; eval "$r"'
 )
