@@ -249,11 +249,20 @@ def test_a_uri_that_is_none_is_told_without_its_password(ctx: RecordedContext) -
 
 def test_no_secret_is_in_the_repr() -> None:
     where = Connection(
-        uri="mongodb://me:in-the-uri@host", password="in-a-field", user="me", tls_certificate="in-the-key",
-        tls_certificate_password="of-the-key", aws_session_token="of-aws",
+        uri="mongodb://me:in-the-uri@host", password="in-a-field", user="me",
+        tls_certificate="-----BEGIN PRIVATE KEY-----in-the-key", tls_certificate_password="of-the-key",
+        aws_session_token="of-aws",
     )  # fmt: skip
-    assert not {"in-the-uri", "in-a-field", "in-the-key", "of-the-key", "of-aws"} & set(repr(where).split("'"))
+    assert not [
+        text for text in ("in-the-uri", "in-a-field", "in-the-key", "of-the-key", "of-aws") if text in repr(where)
+    ]
     assert where.place() == "host"
+
+
+def test_a_uri_without_a_login_and_the_path_of_a_certificate_are_no_secrets() -> None:
+    where = Connection(uri="mongodb://db-1,db-2/?replicaSet=rs", tls_certificate="/etc/ssl/rota.pem")
+    assert "'mongodb://db-1,db-2/?replicaSet=rs'" in repr(where)
+    assert "'/etc/ssl/rota.pem'" in repr(where)
 
 
 def test_a_file_that_cannot_be_read_is_told(ctx: RecordedContext, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Part(BaseModel):
     """A stored file."""
     path: str | None = None
     """A file in the work folder, where the flow's `files` are."""
-    content: SecretStr | None = None
+    content: str | SecretStr | None = Field(default=None, repr=False)
     """The text itself."""
     filename: str | None = None
     """How the file is called. Default: as the artifact or the path is."""
@@ -134,7 +134,7 @@ def _streamed(ctx: Context, open_file: Callable[[], IO[bytes]], size: int) -> tu
 
 def _part(ctx: Context, name: str, part: Part, held: ExitStack) -> tuple[Any, ...]:
     if part.content is not None:
-        data: Any = part.content.get_secret_value().encode()
+        data: Any = reveal(part.content).encode()
         called = part.filename or name
     elif part.artifact is not None:
         data, called = held.enter_context(ctx.artifacts.open(part.artifact)), part.filename or part.artifact.name

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rota import TaskFailed
+from rota_mongo.connection import revealed
 
 if TYPE_CHECKING:
     from pymongo import MongoClient
@@ -65,9 +66,7 @@ def open_client(connection: Connection, **options: Any) -> Client:
     with ExitStack() as files:
         # The files are read while the client is made, so that PEM text need not stay on disk.
         fields = {**_options(connection), **tls_options(connection, files)}
-        host = options.pop("host", None) or (
-            connection.uri.get_secret_value() if connection.uri else connection.host or ""
-        )
+        host = options.pop("host", None) or connection.uri_text or connection.host or ""
         return MongoClient(host, connection.port, **{**fields, **options})
 
 
@@ -78,7 +77,7 @@ def open_direct(connection: Connection, address: tuple[str, int | None], **optio
     name = f"[{address[0]}]" if ":" in address[0] else address[0]
     host = f"{name}:{address[1]}" if address[1] else name
     if connection.uri is not None:
-        parts = split_uri(connection.uri.get_secret_value())
+        parts = split_uri(connection.uri_text)
         changes = {"directConnection": "true"} | ({"tls": "true"} if parts.scheme.endswith("+srv") else {})
         host = UriParts("mongodb", parts.login, host, parts.database, parts.query).text(**changes)
     return open_client(connection, host=host, directConnection=True, **options)
@@ -123,7 +122,7 @@ def tls_options(connection: Connection, files: ExitStack) -> dict[str, Any]:
     if connection.tls_ca:
         options["tlsCAFile"] = _pem_file("tls_ca", connection.tls_ca, files)
     if connection.tls_certificate:
-        text = connection.tls_certificate.get_secret_value()
+        text = revealed(connection.tls_certificate) or ""
         options["tlsCertificateKeyFile"] = _pem_file("tls_certificate", text, files)
     if connection.tls_certificate_password:
         options["tlsCertificateKeyFilePassword"] = connection.tls_certificate_password.get_secret_value()

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from rota import Duration, Task
+from rota_mongo.uri import split_uri
 
 Roles = Literal["primary", "primary_preferred", "secondary", "secondary_preferred", "nearest"]
 Mechanism = Literal["scram", "scram_sha_1", "scram_sha_256", "x509", "ldap", "aws"]
+
+
+def revealed(value: str | SecretStr | None) -> str | None:
+    """Return the text of what may be a secret."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _checked_uri(uri: str | SecretStr) -> str | SecretStr:
+    text = revealed(uri) or ""
+    if not text.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("`uri` starts with `mongodb://` or `mongodb+srv://`")
+    return SecretStr(text) if "@" in text or split_uri(text).secrets() else uri
+
+
+def _checked_pem(value: str | SecretStr) -> str | SecretStr:
+    return SecretStr(value) if isinstance(value, str) and "-----BEGIN" in value else value
+
+
+Uri = Annotated[str | SecretStr, AfterValidator(_checked_uri)]
+PemOrPath = Annotated[str | SecretStr, AfterValidator(_checked_pem)]
 
 
 class Connection(BaseModel):
@@ -20,8 +41,8 @@ class Connection(BaseModel):
         frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True, hide_input_in_errors=True
     )
 
-    uri: SecretStr | None = None
-    """Connection string, `mongodb://…` or `mongodb+srv://…`; a secret, since it may hold a password."""
+    uri: Uri | None = None
+    """Connection string, `mongodb://…` or `mongodb+srv://…`; a secret where it holds a login."""
     host: str | list[str] | None = None
     """Name or address of the server, or several of one replica set; each may end in `:port`."""
     port: int = Field(default=27017, ge=1, le=65535)
@@ -44,7 +65,7 @@ class Connection(BaseModel):
     """Whether to use TLS. Default: as the `uri` says, and when a certificate is given."""
     tls_ca: str | None = None
     """Certificates of the authorities to trust: PEM text, or the path of a file. Default: the system's."""
-    tls_certificate: SecretStr | None = None
+    tls_certificate: PemOrPath | None = None
     """The client's certificate and private key: PEM text of both, or the path of a file with both."""
     tls_certificate_password: SecretStr | None = None
     """Password of the client's private key."""
@@ -63,8 +84,6 @@ class Connection(BaseModel):
     def _is_complete(self) -> Self:
         if (self.uri is None) == (self.host is None):
             raise ValueError("give `uri` or `host`, and not both")
-        if self.uri is not None and not self.uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
-            raise ValueError("`uri` starts with `mongodb://` or `mongodb+srv://`")
         if self.host is not None and not all([self.host] if isinstance(self.host, str) else self.host or [""]):
             raise ValueError("`host` is empty")
         if self.auth == "ldap" and self.uri is None and not (self.user and self.password):
@@ -77,6 +96,11 @@ class Connection(BaseModel):
             raise ValueError("`password` needs `user`")
         return self
 
+    @property
+    def uri_text(self) -> str:
+        """The connection string in the clear, for who connects; empty where there is none."""
+        return revealed(self.uri) or ""
+
     def connection_key(self) -> tuple[Any, ...]:
         """Return what makes two clients different, credentials too, for `ctx.client`."""
         values = (getattr(self, name) for name in Connection.model_fields if name != "operation_timeout")
@@ -85,9 +109,7 @@ class Connection(BaseModel):
     def place(self) -> str:
         """Return the hosts, as messages name them: never a password."""
         if self.host is None:
-            from rota_mongo.uri import split_uri
-
-            return split_uri(self.uri.get_secret_value() if self.uri else "").hosts
+            return split_uri(self.uri_text).hosts
         return self.host if isinstance(self.host, str) else ",".join(self.host)
 
 

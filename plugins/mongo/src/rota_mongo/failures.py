@@ -75,8 +75,7 @@ def _secrets(connection: Connection) -> list[str]:
 
     fields = (connection.password, connection.tls_certificate_password, connection.aws_session_token)
     found = [field.get_secret_value() for field in fields if field is not None]
-    if connection.uri is not None:
-        found += split_uri(connection.uri.get_secret_value()).secrets()
+    found += split_uri(connection.uri_text).secrets()
     return sorted((secret for secret in found if secret), key=len, reverse=True)
 
 

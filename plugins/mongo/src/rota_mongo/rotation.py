@@ -99,7 +99,7 @@ class RotatePassword(MongoTask):
             from pymongo.uri_parser import parse_uri
 
             with suppress(Exception):  # whatever is wrong with it, connecting says it better
-                parts = parse_uri(self.uri.get_secret_value(), validate=False, warn=False)
+                parts = parse_uri(self.uri_text, validate=False, warn=False)
                 user, password = user or parts["username"] or "", password or parts["password"]
                 database = database or parts["options"].get("authsource") or parts["database"]
         return user, password, database or "admin"

@@ -62,7 +62,7 @@ class ToolTask(MongoTask):
 def tool_settings(connection: Connection, files: ExitStack) -> dict[str, str]:
     """Return what the tools' `--config` file holds: the connection string, and the password of the private key."""
     if connection.uri is not None:
-        parts = split_uri(connection.uri.get_secret_value())
+        parts = split_uri(connection.uri_text)
     else:
         hosts = [connection.host] if isinstance(connection.host, str) else connection.host or []
         named_ports = [host if re.search(r":\d+$", host) else f"{host}:{connection.port}" for host in hosts]

@@ -91,7 +91,7 @@ class Put(StoreFields, WritingFields, Task):
     """Where to; with a `/` at its end, the folder it goes into under its own name."""
     file: Artifact | str | None = None
     """An artifact, its uri, or the path of a file in the work folder."""
-    content: SecretStr | None = None
+    content: str | SecretStr | None = Field(default=None, repr=False)
     """Text to store, instead of a `file`."""
     overwrite: bool = False
     """Replace an object that is there. Without it the server itself sees to it that nothing is overwritten."""
@@ -136,7 +136,8 @@ class Put(StoreFields, WritingFields, Task):
         from rota_objectstore.artifact_store import StoredFile
 
         if self.content is not None:
-            data = self.content.get_secret_value().encode()
+            text = self.content if isinstance(self.content, str) else self.content.get_secret_value()
+            data = text.encode()
             yield FileContent(lambda: io.BytesIO(data), len(data)), "", None
         elif isinstance(self.file, Artifact) or "://" in str(self.file):
             artifact = self.file

@@ -63,7 +63,7 @@ class Upload(HostFields, Task):
 
     source: Artifact | str | None = None
     """An artifact, or the path of a file or folder in the work folder."""
-    content: SecretStr | None = None
+    content: str | SecretStr | None = Field(default=None, repr=False)
     """Text to write, instead of a `source`."""
     path: str = Field(min_length=1)
     """Where to: the path of the file (with `/` at its end that of the folder it goes into), or of the folder that gets
@@ -152,7 +152,8 @@ class Upload(HostFields, Task):
         if local is not None:
             return local.open("rb")
         if self.content is not None:
-            return io.BytesIO(self.content.get_secret_value().encode())
+            text = self.content if isinstance(self.content, str) else self.content.get_secret_value()
+            return io.BytesIO(text.encode())
         assert isinstance(self.source, Artifact)
         return ctx.artifacts.open(self.source)
 

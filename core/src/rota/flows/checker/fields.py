@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rota.errors import ExpressionError
 from rota.flows.checker.examination import Examination
 from rota.flows.checker.shapes import ANY, Shape
+from rota.flows.checker.written_secrets import written_secrets
 from rota.flows.inputs import is_templated
 from rota.flows.phrases import hint_for, phrase
 from rota.flows.places import Path
@@ -56,7 +57,7 @@ def check_fields(
         message = f"{owner} of type `{owner.type}` has no {listed(missing)}"
         exam.report("missing-field", message, (*owner.path, "type"), f"add `{missing[0]}: …`")
     ours = {name: value for name, value in given.items() if name in known}
-    _literal_secrets(exam, owner, cls, ours)
+    _written_secrets(exam, owner, cls, ours)
     _check_values(exam, owner, cls, ours)
     for name, shape in shapes.items():
         if name in ours:
@@ -73,15 +74,11 @@ def _unknown(exam: Examination, owner: Owner, name: str, known: list[str]) -> No
     exam.report("unknown-field", message, path, hint, key=True)
 
 
-def _literal_secrets(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
-    for field, info in cls.model_fields.items():
-        name = info.alias or field
-        value = given.get(name)
-        is_secret = info.annotation is SecretStr or SecretStr in getattr(info.annotation, "__args__", ())
-        if is_secret and isinstance(value, str) and value and not is_templated(value):
-            message = f"`{name}` of {owner} is a secret, and it is written in the flow"
-            hint = "keep it in a secret backend: `\"{{ secret('path#field') }}\"`"
-            exam.report("secret-in-flow", message, (*owner.path, name), hint)
+def _written_secrets(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
+    for path in written_secrets(cls, given):
+        message = f"`{dotted(path)}` of {owner} is a secret, and it is written in the flow"
+        hint = "keep it in a secret backend: `\"{{ secret('path#field') }}\"`"
+        exam.report("secret-in-flow", message, (*owner.path, *path), hint)
 
 
 def _check_values(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
