@@ -107,6 +107,7 @@ BAD = {
     "its example does not validate: `port`: Field required": changed(doc=EXAMPLE),
     "its example does not validate: `prot`": changed(doc=f"{EXAMPLE}      port: 1\n      prot: 2\n"),
     "its example has a wrong expression": changed(doc=f'{EXAMPLE}      port: "{{{{ 1 + }}}}"\n'),
+    "its example has a secret in it: `password`": changed(doc=f"{EXAMPLE}      port: 1\n      password: abc\n"),
     "the field `extra` is not documented": changed(annotations={"extra": int}, extra=3),
     "the field `timeout` is a key of the language": changed(annotations={"timeout": int}, timeout=3),
     "the field `api_token` would show a secret in `repr`": changed(annotations={"api_token": str}, api_token=""),

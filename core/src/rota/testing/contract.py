@@ -10,11 +10,13 @@ from pydantic import BaseModel, PydanticUserError, SecretBytes, SecretStr, Valid
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from rota.errors import FlowError, RotaError
-from rota.extensions import ArtifactStore, Executor, Extension, Service, Task
+from rota.extensions import ArtifactStore, Executor, Extension, Service, Task, Trigger
+from rota.flows.checker.written_secrets import written_secrets
 from rota.flows.describe import UNKNOWN, output_schema, output_type, split_docstring
 from rota.flows.docstrings import documented
 from rota.flows.document import parse_document
 from rota.flows.task_fields import compile_field, typed_values
+from rota.flows.walk import dotted
 from rota.registration import KINDS, Kind, snake_case, written_names
 
 _SECRET_WORDS = ("password", "passwd", "passphrase", "secret", "token", "private_key", "api_key", "credential")
@@ -25,7 +27,7 @@ def check_extension(cls: type[Extension]) -> None:
 
     It has a docstring whose `Example:` parses and validates; its fields, and those of its output, are
     documented; input and output have a JSON Schema; no field has a name of the language; a secret is never
-    in its `repr`; `idempotent` is a boolean or a property.
+    in its `repr`, nor written in its example; `idempotent` is a boolean or a property.
     """
     found = list(problems_of(cls))
     if found:
@@ -127,6 +129,9 @@ def _example(cls: type[Extension], kind: Kind) -> Iterator[str]:
     for item in own:
         fields = {name: value for name, value in item.items() if name not in kind.reserved | {"type"}}
         yield from _validated(cls, fields)
+        if issubclass(cls, (Task, Trigger)):
+            for path in written_secrets(cls, fields):
+                yield f"its example has a secret in it: `{dotted(path)}`; `rota check` would warn of that"
 
 
 def _items(data: Any) -> Iterator[dict[str, Any]]:
