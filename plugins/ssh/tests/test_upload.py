@@ -48,13 +48,21 @@ def test_an_artifact_and_text_can_be_sent(ctx: RecordedContext, any_host: Fields
     assert "é" not in repr(task)
 
 
-def test_a_mode_may_be_a_number_and_programs_stay_so(ctx: RecordedContext, any_host: Fields, tmp_path: Path) -> None:
+def test_a_mode_has_three_digits_or_four_and_programs_stay_so(
+    ctx: RecordedContext, any_host: Fields, tmp_path: Path
+) -> None:
     (ctx.workdir / "program").write_text("#!/bin/sh\n")
     (ctx.workdir / "program").chmod(0o500)
     Upload(**any_host, source="program", path=f"{tmp_path}/program").run(ctx)
     assert mode(tmp_path / "program") == 0o755
-    Upload(**any_host, source="program", path=f"{tmp_path}/program", mode=600).run(ctx)
+    Upload(**any_host, source="program", path=f"{tmp_path}/program", mode="600").run(ctx)
     assert mode(tmp_path / "program") == 0o600
+
+
+@pytest.mark.parametrize("wrong", ["9", "649", "0o640", "u=rw", "00640", 640, 0o640])
+def test_a_mode_is_octal_digits_in_quotes(wrong: Any, host: Fields) -> None:
+    with pytest.raises(ValidationError, match=r"octal digits|a valid string"):
+        Upload(**host, path="x", content="a", mode=wrong)
 
 
 def test_what_is_replaced_gives_its_mode(ctx: RecordedContext, any_host: Fields, tmp_path: Path) -> None:
@@ -145,7 +153,7 @@ def test_cancelling_leaves_nothing(ctx: RecordedContext, any_host: Fields, tmp_p
 
 
 def test_there_is_one_source_and_it_is_in_the_work_folder(ctx: RecordedContext, host: Fields) -> None:
-    for wrong in ({}, {"source": "a", "content": "b"}, {"content": "a", "mode": "9"}):
+    for wrong in ({}, {"source": "a", "content": "b"}):
         with pytest.raises(ValidationError):
             Upload(**host, path="x", **wrong)
     with pytest.raises(TaskFailed, match="there is no `none` in the work folder"):

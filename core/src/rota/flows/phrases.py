@@ -13,6 +13,7 @@ _PHRASES = {
     "float_type": "a number",
     "bool_type": "`true` or `false`",
     "string_type": "text",
+    "path_type": "a path",
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",

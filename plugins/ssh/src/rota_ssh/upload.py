@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any, ClassVar
+from typing import IO, Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from rota import Artifact, Context, Task, TaskFailed
 from rota_ssh.checksums import checksums
@@ -19,12 +20,14 @@ from rota_ssh.endpoint import endpoint_of
 from rota_ssh.remote_files import Found, RemoteFiles, Written
 
 
-def _octal(value: Any) -> Any:
-    """Return a mode as text: YAML takes `0640` for a number."""
-    return f"{value:04d}" if isinstance(value, int) and not isinstance(value, bool) else value
+def _octal(mode: str) -> str:
+    if not re.fullmatch("[0-7]{3,4}", mode):
+        raise ValueError('permissions are three or four octal digits: `"0640"`')
+    return mode
 
 
-Mode = Annotated[str, BeforeValidator(_octal), Field(pattern=r"^0?[0-7]{3,4}$")]
+# A number would not say what is meant: YAML reads `0640` as 640 and `0o640` as 416.
+Mode = Annotated[str, AfterValidator(_octal)]
 
 
 class Uploaded(BaseModel):
