@@ -26,7 +26,7 @@ GRACE = 3.0
 class Session:
     """Runs what the clients do asynchronously on the task's own thread; on cancel it ends at once.
 
-    The event loop is lent by the execution: making one takes longer than storing a small object.
+    The event loop is lent by the execution, with the threads that it has started for other tasks.
     """
 
     def __init__(self, ctx: Context) -> None:
@@ -37,8 +37,7 @@ class Session:
         self._failed = False
 
     def __enter__(self) -> Self:
-        self._runner = self._lent.__enter__()
-        self._loop = self._runner.get_loop()
+        self._loop = self._lent.__enter__().get_loop()
         self.ctx.on_cancel(self._stop)
         return self
 
@@ -56,7 +55,11 @@ class Session:
         """
         self.check()
         self._graceful = graceful
-        return self._loop.run_until_complete(self._watched(start))
+        try:
+            return self._loop.run_until_complete(self._watched(start))
+        except BaseException:
+            self._failed = True
+            raise
 
     def check(self) -> None:
         """Raise TaskFailed once the task is cancelled."""
@@ -70,11 +73,8 @@ class Session:
             self._cut(task)
         try:
             return await start()
-        except BaseException as error:
-            self._failed = True
-            if isinstance(error, asyncio.CancelledError):
-                raise TaskFailed("the task was stopped") from None
-            raise
+        except asyncio.CancelledError:
+            raise TaskFailed("the task was stopped") from None
         finally:
             self._current = None
 
