@@ -163,6 +163,27 @@ def test_sync_copies_what_differs_and_deletes_when_told(ctx: RecordedContext, st
     assert (ctx.workdir / "back/sub/c").read_text() == "sub/c"
 
 
+def test_a_sync_by_checksum_fetches_nothing_whose_etag_tells(
+    ctx: RecordedContext, store: Fields, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import obstore
+
+    (ctx.workdir / "site").mkdir()
+    (ctx.workdir / "site/small").write_text("small")
+    (ctx.workdir / "site/large").write_bytes(os.urandom(9 << 20))  # in parts
+    task = Sync(**store, source="site", target=f"{bucket}/site/", compare="checksum")
+    assert task.run(ctx).copied == 2
+    get, asked = obstore.get_async, []
+
+    async def counted(client: Any, *rest: Any, **more: Any) -> Any:
+        asked.append(type(client).__name__)
+        return await get(client, *rest, **more)
+
+    monkeypatch.setattr(obstore, "get_async", counted)
+    assert task.run(ctx).unchanged == 2
+    assert asked == ["LocalStore", "LocalStore"]
+
+
 def test_an_empty_source_deletes_nothing(ctx: RecordedContext, store: Fields, bucket: str) -> None:
     put(ctx, store, f"{bucket}/site/old")
     (ctx.workdir / "empty").mkdir()

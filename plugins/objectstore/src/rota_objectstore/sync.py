@@ -149,8 +149,9 @@ class Sync(StoreFields, WritingFields, Task):
         return found
 
     async def _same(self, one: ObjectStore, other: ObjectStore, source: ObjectMeta, target: ObjectMeta) -> bool:
-        from rota_objectstore.contents import ObjectContent, digest_of
+        from rota_objectstore.contents import ObjectContent
         from rota_objectstore.digests import may_be_md5, plain
+        from rota_objectstore.upload import found_same
 
         if source["size"] != target["size"]:
             return False
@@ -159,11 +160,7 @@ class Sync(StoreFields, WritingFields, Task):
         if self.compare == "modified":
             # Stores keep whole seconds, files do not.
             return target["last_modified"] + _WHOLE_SECONDS > source["last_modified"]
-        sums = [
-            (await digest_of(ObjectContent(store, meta["path"], meta["size"]))).sha256
-            for store, meta in ((one, source), (other, target))
-        ]
-        return sums[0] == sums[1]
+        return await found_same(other, target, ObjectContent(one, source["path"], source["size"])) is not None
 
     async def _copy(self, session: Session, source: ObjectStore, target: ObjectStore, found: Difference) -> int:
         from rota_objectstore.contents import ObjectContent

@@ -14,6 +14,7 @@ from rota_objectstore.places import Place
 from rota_objectstore.session import Session
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ObjectStore
 
 Checksum = Literal["auto", "read_back", "off"]
@@ -69,17 +70,26 @@ async def same_or_raise(store: ObjectStore, place: Place, content: Content) -> S
     """
     import obstore
 
-    there = await obstore.head_async(store, place.key)
-    if there["size"] == content.size:
-        parts = part_size(content.size) if "-" in (there["e_tag"] or "") else 0
-        digest = await digest_of(content, parts)
-        found = Sent(digest.size, digest.sha256, plain(there["e_tag"]), there["version"], written=False, proof="etag")
-        if plain(there["e_tag"]) == digest.etag:
-            return found
-        stored = await digest_of(ObjectContent(store, place.key, there["size"]))
-        if stored.sha256 == digest.sha256:
-            return replace(found, proof="read_back")
-    raise ExistsAlready
+    found = await found_same(store, await obstore.head_async(store, place.key), content)
+    if found is None:
+        raise ExistsAlready
+    return found
+
+
+async def found_same(store: ObjectStore, there: ObjectMeta, content: Content) -> Sent | None:
+    """Return an object of `store` as if it had been sent when it has this content, else None.
+
+    Its ETag tells mostly; it is read only where that does not.
+    """
+    if there["size"] != content.size:
+        return None
+    parts = part_size(content.size) if "-" in (there["e_tag"] or "") else 0
+    digest = await digest_of(content, parts)
+    found = Sent(digest.size, digest.sha256, plain(there["e_tag"]), there["version"], written=False, proof="etag")
+    if plain(there["e_tag"]) == digest.etag:
+        return found
+    stored = await digest_of(ObjectContent(store, there["path"], there["size"]))
+    return replace(found, proof="read_back") if stored.sha256 == digest.sha256 else None
 
 
 async def proved(store: ObjectStore, place: Place, sent: Sent, expected: str, checksum: Checksum) -> Sent:
