@@ -14,6 +14,8 @@ from tests.recovery.site import Server, Site
 
 LONGEST = 90.0
 """Seconds that a round may take."""
+MOST_NOTES = 400
+"""How many lines a server may add to the ledger at the most before it is killed: some half of a round's."""
 
 
 class Round:
@@ -25,7 +27,7 @@ class Round:
         self.executions: dict[str, str] = {}
         self.most_places = 0
         self._servers: list[Server | None] = [None] * servers
-        self._due = [0.0] * servers
+        self._due = [(0.0, 0)] * servers
         self._open: set[str] = set()
 
     def run(self) -> None:
@@ -54,15 +56,21 @@ class Round:
         assert self.most_places <= 2
 
     def _kill_and_start(self) -> None:
-        now = time.monotonic()
-        for number, running in enumerate(self._servers):
-            server = running
-            if server is not None and self.kills and now >= self._due[number] and self._may_kill():
+        for number, server in enumerate(self._servers):
+            if server is not None and self.kills and self._is_due(number) and self._may_kill():
                 self.kills -= 1
                 server.kill()
             if server is None or server.process.poll() is not None:
                 self._servers[number] = self.site.launch("serve")
-                self._due[number] = now + self.random.uniform(0.5, 2.0)
+                self._due[number] = (
+                    time.monotonic() + self.random.uniform(0.5, 2.0),
+                    self.site.notes() + self.random.randint(1, MOST_NOTES),
+                )
+
+    def _is_due(self, number: int) -> bool:
+        """Whether its time has come, or enough was done since it was started: all may be done long before its time."""
+        at, notes = self._due[number]
+        return time.monotonic() >= at or self.site.notes() >= notes
 
     def _may_kill(self) -> bool:
         """Whether no execution would rightly be called poison soon: on a slow machine a server may get nowhere in its life."""

@@ -20,6 +20,7 @@ from rota.server.application import Application
 from rota.settings import Settings, load_settings
 from rota.store import flows, open_store
 from rota.store.migrate import migrate
+from tests.recovery.ledger import RECORD
 
 SOURCE = Path(rota.__file__).parent.parent
 PATIENCE = 60.0
@@ -131,6 +132,10 @@ class Site:
         return {name: str(row["state"]) for name, row in self.runs(execution).items()}
 
     # --- what there is to see
+
+    def notes(self) -> int:
+        """Return how many lines the ledger has."""
+        return self.ledger_file.stat().st_size // RECORD if self.ledger_file.exists() else 0
 
     def ledger(self, execution: str | None = None) -> list[dict[str, Any]]:
         """Return the lines of the ledger (of one execution)."""
