@@ -41,10 +41,27 @@ def test_a_secret_is_written_read_patched_listed_and_deleted(
     assert plain(Read(**where).run(ctx).data) == {"password": "second", "port": 27017}
     assert List(**{**where, "path": "tasks"}).run(ctx).keys == ["one"]
     Delete(**where).run(ctx)
-    with pytest.raises(TaskFailed, match="404") as failure:
+    with pytest.raises(TaskFailed, match=r"has nothing at `.*/tasks/one`") as failure:
         Read(**where).run(ctx)
     assert failure.value.retryable is False
+    assert ("version 2 was deleted at 20" in failure.value.message) is (not place)
     assert List(**{**where, "path": "nothing"}).run(ctx).keys == []
+
+
+@pytest.mark.parametrize("path", ["secret/data/app/x", "secret/app/x", "data/app/x"])
+def test_a_path_with_what_the_engine_adds_itself_is_told(ctx: RecordedContext, bank: Bank, path: str) -> None:
+    for login in (bank.root, bank.login):  # to one there is nothing, the other may not look there
+        with pytest.raises(TaskFailed, match=f"`secret/data/{path}`") as failure:
+            Read(**login, path=path).run(ctx)
+        assert failure.value.hint == "`path` is what comes after the mount and, in KV 2, after `data/`"
+
+
+def test_a_version_that_was_destroyed_is_told(ctx: RecordedContext, bank: Bank) -> None:
+    where = {**bank.login, "path": "tasks/destroyed"}
+    Write(**where, data={"a": 1}).run(ctx)
+    Delete(**where, mode="destroy", versions=[1]).run(ctx)
+    with pytest.raises(TaskFailed, match="has nothing at `secret/data/tasks/destroyed`: version 1 was destroyed"):
+        Read(**where).run(ctx)
 
 
 def test_a_secret_may_be_empty_or_large_and_one_that_is_too_large_is_told(ctx: RecordedContext, bank: Bank) -> None:

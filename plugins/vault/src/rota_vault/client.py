@@ -154,7 +154,7 @@ class VaultClient:
                 **more,
             )
             if not response.ok:
-                raise answered(fields.url, response)
+                raise answered(fields.url, path, response)
             found = response.json() if response.content else {}
         except (requests.RequestException, OSError) as error:
             raise unreachable(fields.url, error) from error

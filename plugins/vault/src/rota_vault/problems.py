@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
 
 _PASSING = frozenset({408, 412, 429})
 """Statuses below 500 that a later try may not have: too slow, a replica that is behind, too many requests."""
+
+
+_REPEATED = re.compile(r"(.+?)/data/(\1/|data/)")
+_WITHOUT = "`path` is what comes after the mount and, in KV 2, after `data/`"
 
 
 class Problem(Exception):
@@ -22,14 +27,18 @@ class Problem(Exception):
         self.message, self.retryable, self.status, self.hint = message, retryable, status, hint
 
 
-def answered(url: str, response: Response) -> Problem:
-    """Return what Vault said to a request that it did not carry out."""
+def answered(url: str, path: str, response: Response) -> Problem:
+    """Return what Vault said to a request for `path` that it did not carry out."""
     status, said = response.status_code, _said(response)
+    hint = _WITHOUT if _REPEATED.match(path) else "may the login's policy do that?" if status == 403 else ""
+    if status == 404 and not said:
+        gone = _gone(response)
+        text = f"Vault at `{url}` has nothing at `{path}`" + (f": {gone}" if gone else "")
+        return Problem(text[:500], retryable=False, status=status, hint=hint)
     if status == 503:
         return Problem(f"Vault at `{url}` is sealed, or not ready: {said}"[:500], status=status)
     final = status < 500 and status not in _PASSING
-    hint = "may the login's policy do that?" if status == 403 else ""
-    text = f"Vault at `{url}` says no ({status})" + (f": {said}" if said else "")
+    text = f"Vault at `{url}` says no to `{path}` ({status})" + (f": {said}" if said else "")
     return Problem(text[:500], retryable=False if final else None, status=status, hint=hint)
 
 
@@ -42,6 +51,16 @@ def _said(response: Response) -> str:
     errors = found.get("errors") if isinstance(found, dict) else None
     lines = errors if isinstance(errors, list) else []
     return "; ".join(" ".join(str(line).split()) for line in lines)
+
+
+def _gone(response: Response) -> str:
+    """Return what became of a version in KV 2 that is there no more."""
+    try:
+        version = response.json()["data"]["metadata"]
+        number, deleted, destroyed = version["version"], version["deletion_time"], version["destroyed"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f"version {number} was " + ("destroyed" if destroyed else f"deleted at {deleted}")
 
 
 def unreachable(url: str, error: Exception) -> Problem:
