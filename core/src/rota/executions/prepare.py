@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -10,8 +11,11 @@ from rota.errors import TaskFailed
 from rota.executions.masking import Masker
 from rota.extensions import Extension, Task
 from rota.flows.models import TaskStep
+from rota.flows.phrases import sentence
+from rota.flows.places import Path
 from rota.flows.task_fields import compile_field, typed_values
 from rota.flows.templates import Value, compile_expression, compile_value, secret_values
+from rota.flows.walk import deepest, dotted, located
 from rota.plugins import Plugins
 
 E = TypeVar("E", bound=Extension)
@@ -66,9 +70,15 @@ def validated(task_type: type[E], values: dict[str, Any]) -> E:
     try:
         made: E = task_type.model_validate(typed_values(task_type, values))
     except ValidationError as error:
-        faults = "; ".join(
-            f"`{'.'.join(map(str, fault['loc'])) or 'fields'}`: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        )
-        raise TaskFailed(f"the fields of `{task_type.__name__}` are wrong: {faults}", retryable=False) from None
+        raise TaskFailed("; ".join(_faults(values, error)), retryable=False) from None
     return made
+
+
+def _faults(values: dict[str, Any], error: ValidationError) -> Iterator[str]:
+    places: dict[Path, list[Any]] = {}
+    for one in error.errors(include_input=False, include_url=False):
+        missing = [one["loc"][-1]] if one["type"] == "missing" else []
+        path, _ = located(values, one["loc"])
+        places.setdefault((*path, *missing), []).append(one)
+    for path in deepest(places):
+        yield sentence(dotted(path), places[path])

@@ -48,6 +48,19 @@ def phrase(errors: list[Any]) -> str:
     return " or ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)
 
 
+def sentence(name: str, errors: list[Any]) -> str:
+    """Return what is wrong with the value called `name`, which is not shown; no name stands for the whole."""
+    first = errors[0]
+    if first["type"] == "missing":
+        return f"`{name}` is missing"
+    if first["type"] == "extra_forbidden":
+        return f"there is no field `{name}`"
+    if first["type"] in ("value_error", "assertion_error"):
+        said = str(first["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        return f"`{name}`: {said}" if name else said
+    return f"`{name}` must be {phrase(errors)}"
+
+
 def _one(error: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _PHRASES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,22 @@ def subject(path: Path, data: Any) -> str:
 def dotted(path: Path) -> str:
     """Return `path` as text: `rollout.approve.by[0]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def located(data: Any, loc: Iterable[str | int]) -> tuple[Path, Any]:
+    """Return where in `data` an error of pydantic is, and what is there; `loc` also names the types that were tried."""
+    path: list[str | int] = []
+    for part in loc:
+        if has_child(data, part):
+            data = data[part]
+            path.append(part)
+    return tuple(path), data
+
+
+def deepest(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths on which no other goes on: a fault deep in a value says all about the value."""
+    found = list(paths)
+    return [path for path in found if not any(other[: len(path)] == path != other for other in found)]
 
 
 def has_child(data: Any, part: str | int) -> bool:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rota.errors import FlowError, SettingsError
 from rota.flows.alerts import AlertRule
-from rota.flows.phrases import phrase
+from rota.flows.phrases import sentence
 from rota.flows.similar import did_you_mean
 from rota.settings.models import KeyPath, NamespaceSettings, Settings
 
@@ -224,9 +224,4 @@ def _sentence(fault: dict[str, Any], known: Iterable[str]) -> str:
         if not hint and len(path) == 1:
             hint = f"if it is the section of a plugin: no plugin `{name}` is installed"
         return f"unknown key `{name}`" + (f"\n  hint: {hint}" if hint else "")
-    if fault["type"] == "missing":
-        return f"`{name}` is missing"
-    if fault["type"] == "value_error":
-        message = fault["msg"].removeprefix("Value error, ")
-        return f"`{name}`: {message}" if name else message
-    return f"`{name}` must be {phrase([fault])}"
+    return sentence(name, [fault])

@@ -19,7 +19,7 @@ from rota.flows.places import Path
 from rota.flows.similar import did_you_mean, listed
 from rota.flows.task_fields import field_rules
 from rota.flows.templates import RawValue, compile_value
-from rota.flows.walk import dotted, has_child
+from rota.flows.walk import deepest, dotted, located
 
 _SAMPLES: dict[str, tuple[Any, ...]] = {
     "integer": (1,), "number": (1.5,), "boolean": (True, False), "array": ([],), "object": ({},), "string": ("x",),
@@ -86,15 +86,14 @@ def _check_values(exam: Examination, owner: Owner, cls: type[BaseModel], given: 
     data = {name: _as_given(value, expression=name in rules.expressions) for name, value in given.items()}
     groups: dict[Path, list[Any]] = {}
     for error in _errors(cls, data, any(is_templated(value) for value in given.values())):
-        path, value = _located(given, error["loc"])
+        path, value = located(given, error["loc"])
         raw = bool(path) and path[0] in rules.raw
         if error["type"] == "missing" and len(error["loc"]) == 1:
             continue
         if not raw and _depends(value, error, given):
             continue
         groups.setdefault(path, []).append((error, value))
-    deepest = [path for path in groups if not any(other[: len(path)] == path != other for other in groups)]
-    for path in deepest:
+    for path in deepest(groups):
         _report_value(exam, owner, path, [error for error, _ in groups[path]], groups[path][0][1])
 
 
@@ -119,15 +118,6 @@ def _as_given(value: Any, *, expression: bool = False) -> Any:
     if isinstance(value, list):
         return [_as_given(item, expression=expression) for item in value]
     return {"source": str(value), "value": None} if expression else value
-
-
-def _located(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, Any]:
-    path: list[str | int] = []
-    for part in loc:
-        if has_child(data, part):
-            data = data[part]
-            path.append(part)
-    return tuple(path), data
 
 
 def _depends(value: Any, error: Any, given: Mapping[str, Any]) -> bool:
