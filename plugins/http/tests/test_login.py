@@ -30,7 +30,7 @@ def test_a_basic_login_opens_a_closed_repository(ctx: RecordedContext) -> None:
         fields: dict[str, Any] = {"url": url, "params": {"service": "git-upload-pack"}, "user": git.user}
         found = Request(**fields, password=SecretStr(git.password)).run(ctx)
         assert found.artifact is not None or "refs/heads/main" in str(found.text)
-        with pytest.raises(TaskFailed, match="answered GET with 401") as failure:
+        with pytest.raises(TaskFailed, match=r"answered GET /flows\.git/info/refs with 401") as failure:
             Request(**fields, password=SecretStr("wrong-word")).run(ctx)
     assert failure.value.retryable is False
     assert "wrong-word" not in str(failure.value)

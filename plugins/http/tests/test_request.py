@@ -201,7 +201,7 @@ def test_a_busy_server_is_asked_again_when_it_says(ctx: RecordedContext, invento
 
 def test_a_server_that_wants_to_be_left_alone_for_long_is_left_to_the_flow(ctx: RecordedContext, site: Site) -> None:
     site.statuses = [(429, {"Retry-After": "3600"})]
-    with pytest.raises(TaskFailed, match="answered GET with 429 Too Many Requests: told to fail") as failure:
+    with pytest.raises(TaskFailed, match="answered GET /echo with 429 Too Many Requests: told to fail") as failure:
         Request(url=f"{site.url}/echo").run(ctx)
     assert failure.value.retryable is None
     assert failure.value.output.headers["retry-after"] == "3600"
@@ -225,6 +225,19 @@ def test_a_status_says_whether_a_retry_may_help(
     assert failure.value.output.status == status
     site.statuses = [(status, {})]
     assert Request(url=f"{site.url}/echo", allowed_statuses=["2xx", status, "300-304"]).run(ctx).status == status
+
+
+def test_a_refusal_shows_the_path_only_where_the_flow_has_written_it(ctx: RecordedContext, site: Site) -> None:
+    def refused(path: str, url: type[str | SecretStr]) -> str:
+        site.statuses = [(302, {"Location": "/given/by-the-server"})] if path == "/moved" else []
+        site.statuses += [(404, {})]
+        with pytest.raises(TaskFailed) as failure:
+            Request(url=url(f"{site.url}{path}")).run(ctx)
+        return failure.value.message
+
+    assert "answered GET /nowhere with 404" in refused("/nowhere?key=in-the-query", str)
+    assert "answered GET with 404" in refused("/in-a-secret", SecretStr)
+    assert "answered GET with 404" in refused("/moved", str)
 
 
 def test_a_redirect_is_followed_with_its_body_and_its_cookie(ctx: RecordedContext, site: Site) -> None:

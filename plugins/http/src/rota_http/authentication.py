@@ -85,7 +85,7 @@ def _new_token(oauth2: OAuth2, send: Exchange) -> tuple[str, float]:
         # 400 is what RFC 6749 says to a wrong client, and 429 and the like are the ones that pass.
         final = response.status_code in {400, 401, 403, 404}
         raise TaskFailed(
-            f"no token for the client `{oauth2.client_id}`: {refusal(response, _error(response))}",
+            f"no token for the client `{oauth2.client_id}`: {refusal(response, oauth2.token_url, _error(response))}",
             retryable=False if final else None,
         )
     try:

@@ -66,7 +66,7 @@ class Changed(ConnectionFields, Trigger):
             if response.status_code == 304:
                 return []
             if response.status_code != 200:
-                raise refused(response)
+                raise refused(response, self.url)
             digest, size, body = self._read(response)
             found = {
                 "etag": response.headers.get("ETag"),

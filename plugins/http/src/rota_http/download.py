@@ -217,7 +217,7 @@ class Download(ConnectionFields, Task):
         elif status == 200 and file.done:
             raise _Changed
         elif status != 200:
-            raise refused(response)
+            raise refused(response, self.url)
 
     def _check(self, file: _File) -> None:
         if self.checksum is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import httpcore
 import httpx
+from pydantic import SecretStr
 
 from rota import TaskFailed
 from rota_http.network import Transfer
@@ -113,15 +114,20 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def refused(response: httpx.Response, words: str = "", output: object = None) -> TaskFailed:
+def refused(response: httpx.Response, url: str | SecretStr, words: str = "", output: object = None) -> TaskFailed:
     """Return the failure for an answer with a status that is not allowed; `output` is what came all the same."""
     retryable = False if response.status_code in _FINAL_STATUSES else None
-    return TaskFailed(refusal(response, words), retryable=retryable, output=output)
+    return TaskFailed(refusal(response, url, words), retryable=retryable, output=output)
 
 
-def refusal(response: httpx.Response, words: str) -> str:
-    """Return what a server's answer with a status that is not allowed says, for a message."""
+def refusal(response: httpx.Response, url: str | SecretStr, words: str) -> str:
+    """Return what a server's answer with a status that is not allowed says, for a message.
+
+    The path is shown where the flow has written it as text, and not where the server led to.
+    """
     phrase = f"{response.status_code} {response.reason_phrase}".strip()
     said = " ".join(words.split())[:300]
-    method = response.request.method
-    return f"`{origin(response.request.url)}` answered {method} with {phrase}" + (f": {said}" if said else "")
+    request = response.request
+    written = isinstance(url, str) and httpx.URL(url).path == request.url.path
+    asked = f"{request.method} {request.url.path}" if written else request.method
+    return f"`{origin(request.url)}` answered {asked} with {phrase}" + (f": {said}" if said else "")

@@ -140,7 +140,7 @@ class Request(BodyFields, Task):
         if allowed:
             return answer
         words = answer.text if isinstance(answer.text, str) and not self.hide_answer else ""
-        raise refused(response, words, secret_answer(answer) if self.hide_answer else answer)
+        raise refused(response, self.url, words, secret_answer(answer) if self.hide_answer else answer)
 
     def _allows(self, status: int) -> bool:
         for text in self.allowed_statuses:
