@@ -179,6 +179,26 @@ def test_an_inventory_becomes_targets(ctx: RecordedContext) -> None:
     assert found.groups["mongodb"] == ["db-1", "db-2"]
 
 
+@pytest.mark.parametrize("text", ["[grp\nh1", "a: [\n"])
+def test_an_inventory_that_cannot_be_read_is_a_failure_and_not_an_empty_one(ctx: RecordedContext, text: str) -> None:
+    with pytest.raises(TaskFailed, match="Failed to parse inventory") as failure:
+        Inventory(inventory=text).run(ctx)
+    assert failure.value.retryable is False
+    with pytest.raises(TaskFailed, match="Completely failed to parse inventory"):
+        playbook([{"ansible.builtin.ping": {}}], inventory=text).run(ctx)
+
+
+def test_a_module_that_gives_no_result_is_told_with_what_it_said(ctx: RecordedContext, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'no python for you' >&2\necho 'try another day' >&2\nexit 1\n")
+    python.chmod(0o755)
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
+    broken = {"all": {"hosts": {"one": variables}}}
+    with pytest.raises(TaskFailed, match="no python for you") as failure:
+        Module(module="ansible.builtin.ping", inventory=broken).run(ctx)
+    assert "try another day" not in failure.value.message
+
+
 def test_an_inventory_that_is_not_there_is_told(ctx: RecordedContext) -> None:
     with pytest.raises(TaskFailed, match=r"there is no inventory `hosts\.ini`"):
         Inventory(inventory="hosts.ini").run(ctx)

@@ -86,6 +86,7 @@ class AnsibleTask(Task):
             "ANSIBLE_HOME": str(folder / "home"),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
             "ANSIBLE_RETRY_FILES_ENABLED": "False",
+            **WHOLE_INVENTORY,
             "ANSIBLE_NOCOLOR": "True",
             "ANSIBLE_DEPRECATION_WARNINGS": "False",
         }
@@ -94,6 +95,10 @@ class AnsibleTask(Task):
             found["ANSIBLE_SSH_ARGS"] = f"{_SSH_ARGS} -o UserKnownHostsFile={trusted}"
         found.update({name: ":".join(map(str, folders)) for name, folders in paths.items() if folders})
         return {**found, **self.env}
+
+
+WHOLE_INVENTORY = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True"}
+"""The setting without which Ansible goes on without the hosts of a source that it cannot read."""
 
 
 def flow_path(ctx: Context, path: Path) -> Path:

@@ -61,13 +61,22 @@ class Inventory(Task):
             argv = [sys.executable, "-m", "ansible.cli.inventory", "-i", write_inventory(self.inventory, ctx, folder)]
             argv += ["--list", *(["--limit", self.limit] if self.limit else [])]
             found = folder / "found.json"
-            environment = {"ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "ANSIBLE_HOME": str(folder / "home"), **self.env}
+            own = {"ANSIBLE_LOCAL_TEMP": str(folder / "tmp"), "ANSIBLE_HOME": str(folder / "home")}
+            environment = {**own, "ANSIBLE_NOCOLOR": "True", **fields.WHOLE_INVENTORY, **self.env}
             with found.open("wb") as file:
                 done = ctx.process(argv, env=environment, cwd=ctx.workdir, stdout=file)
             if done.exit_code != 0:
-                last = (done.stderr.strip() or "no message").splitlines()[-1]
-                raise TaskFailed(f"ansible-inventory ended with exit code {done.exit_code}: {last}", retryable=False)
+                raise TaskFailed(
+                    f"ansible-inventory ended with exit code {done.exit_code}: {_reason(done.stderr)}", retryable=False
+                )
             return _targets(json.loads(found.read_text()))
+
+
+def _reason(stderr: str) -> str:
+    """Return why an inventory cannot be read: what the first plugin that tried says, else the last line."""
+    lines = (stderr.strip() or "no message").splitlines()
+    tried = next((line for line in lines if "Failed to parse inventory" in line), lines[-1])
+    return tried.removeprefix("[WARNING]: ").removeprefix("[ERROR]: ")
 
 
 def _targets(listed: dict[str, Any]) -> Targets:

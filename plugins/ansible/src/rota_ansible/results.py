@@ -161,8 +161,16 @@ def _message(result: dict[str, Any]) -> str:
         return "; ".join(f"item `{one.get('item')}`: {_message(one)}" for one in items)[:_LONGEST]
     for key in ("msg", "stderr", "stdout", "reason", "exception"):
         if text := str(result.get(key) or "").strip():
-            return text[:_LONGEST]
+            cause = _cause(result)
+            return (f"{text.splitlines()[0]}: {cause}" if cause else text)[:_LONGEST]
     return ""
+
+
+def _cause(result: dict[str, Any]) -> str:
+    """Return what a module that gave no result said instead: Ansible's own message only points there."""
+    said = [str(result.get(key) or "").strip() for key in ("module_stderr", "module_stdout")]
+    lines = next((text.splitlines() for text in said if text), [""])
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 def _is_bad(result: dict[str, Any]) -> bool:
