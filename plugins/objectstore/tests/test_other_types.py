@@ -184,6 +184,14 @@ def test_a_sync_by_checksum_fetches_nothing_whose_etag_tells(
     assert asked == ["LocalStore", "LocalStore"]
 
 
+def test_a_source_that_is_not_there_is_told(ctx: RecordedContext, store: Fields, bucket: str) -> None:
+    for source in ("none", f"file://{ctx.workdir}/none/"):
+        with pytest.raises(TaskFailed, match=f"there is no folder `{source}`"):
+            Sync(**store, source=source, target=f"{bucket}/site/").run(ctx)
+    assert Sync(**store, source=f"{bucket}/none/", target=f"{bucket}/site/").run(ctx).copied == 0
+    assert f"there is nothing in `{bucket}/none/`" in ctx.log.text
+
+
 def test_an_empty_source_deletes_nothing(ctx: RecordedContext, store: Fields, bucket: str) -> None:
     put(ctx, store, f"{bucket}/site/old")
     (ctx.workdir / "empty").mkdir()

@@ -92,7 +92,9 @@ class Delete(StoreFields, Task):
                     keys = [place.key]
                     self._look(session, store, place)
                 count = delete_keys(session, store, place, keys)
-        ctx.log.info(f"{count} object(s) of {place.uri} are deleted")
+        # Of one object many stores do not tell whether it was there before.
+        what = f"{count} object(s) of {place.uri} are deleted" if self.recursive else f"{place.uri} is there no more"
+        ctx.log.info(what)
         return Deleted(count=count)
 
     def _look(self, session: Session, store: ObjectStore, place: Place) -> None:

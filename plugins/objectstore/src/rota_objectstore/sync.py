@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, Field, model_validator
@@ -120,10 +120,14 @@ class Sync(StoreFields, WritingFields, Task):
 
         ctx = session.ctx
         source, target = self._place(ctx, self.source), self._place(ctx, self.target)
+        if source.scheme == "file" and not Path("/", source.key).is_dir():
+            raise TaskFailed(f"there is no folder `{self.source}`", retryable=False)
         origin = self.source_store or self
         with store_at(ctx, origin, source) as one, store_at(ctx, self, target) as other:
             with in_words(origin, source, "list"):
                 there = session.call(lambda: _listed(one, source, self.pattern))
+            if not there:
+                ctx.log.warning(f"there is nothing in `{source.uri}`")
             if self.delete and not there:
                 raise TaskFailed(f"there is nothing in `{source.uri}`: nothing is deleted for it", retryable=False)
             with in_words(self, target, "list"):
