@@ -48,6 +48,7 @@ def test_a_pattern_takes_what_matches(ctx: RecordedContext, any_host: Fields, tm
     assert list(done.files) == ["app-1.gz", "app-2.gz"]
     assert done.artifact is None
     assert Download(**any_host, path=f"{tmp_path}/*.none").run(ctx).files == {}
+    assert f"there is no file in `{tmp_path}/*.none`" in ctx.log.text
 
 
 def test_a_file_whose_size_is_unknown_is_read_to_its_end(ctx: RecordedContext, any_host: Fields) -> None:

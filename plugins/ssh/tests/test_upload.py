@@ -90,6 +90,11 @@ def test_a_relative_path_is_from_where_the_login_leads(ctx: RecordedContext, hos
     home = ssh_fleet.host("host-1").home
     assert (home / "new/folder/file").read_text() == "x"
     assert done.path == str(home / "new/folder/file")
+    assert Upload(**host, content="x", path="~/file").run(ctx).path == str(home / "file")
+    assert Upload(**host, content="x", path="./~name").run(ctx).path == str(home / "~name")
+    assert not (home / "~").exists()
+    with pytest.raises(TaskFailed, match="`~name` is not known here"):
+        Upload(**host, content="x", path="~name/file").run(ctx)
 
 
 def test_a_missing_folder_is_a_failure_when_none_is_to_be_made(

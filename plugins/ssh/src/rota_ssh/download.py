@@ -50,7 +50,7 @@ class Download(HostFields, Task):
 
     path: str = Field(min_length=1)
     """A file, a folder (with everything in it, but without links), or a pattern such as `/var/log/app-*.gz` whose last
-    part may have `*`, `?` and `[…]`. A relative one is from where the login leads."""
+    part may have `*`, `?` and `[…]`. A relative one, and `~/`, is from where the login leads."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
     """The checksum that the file must have."""
     checksum: bool = True
@@ -63,6 +63,8 @@ class Download(HostFields, Task):
             files = RemoteFiles(ctx, connection)
             path = files.absolute(self.path)
             folder, wanted = self._wanted(files, path, connection.endpoint.address)
+            if not wanted:
+                ctx.log.warning(f"there is no file in `{path}` on {connection.endpoint.address}")
             total = sum(file.size for file in wanted)
             stored: dict[str, Artifact] = {}
             for file in wanted:

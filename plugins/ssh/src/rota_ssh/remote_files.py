@@ -77,9 +77,18 @@ class RemoteFiles:
             raise _refused(endpoint.address, what, path, error) from None
 
     def absolute(self, path: str) -> str:
-        """Return `path` from the root; a relative one is from where the login leads."""
+        """Return `path` from the root; a relative one, and `~/`, is from where the login leads. Raises TaskFailed.
+
+        SFTP takes `~` for a name like any other, as nobody means it.
+        """
         if path.startswith("/"):
             return posixpath.normpath(path)
+        if path.startswith("~"):
+            user, _, path = path[1:].partition("/")
+            if user:
+                raise TaskFailed(
+                    f"`~{user}` is not known here", retryable=False, hint="write the path from the root, or `./~…`"
+                )
         with self._doing("reading", path):
             return posixpath.normpath(posixpath.join(self._sftp.normalize("."), path))
 

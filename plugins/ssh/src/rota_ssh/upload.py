@@ -70,7 +70,7 @@ class Upload(HostFields, Task):
     """Text to write, instead of a `source`."""
     path: str = Field(min_length=1)
     """Where to: the path of the file (with `/` at its end that of the folder it goes into), or of the folder that gets
-    what is in the source folder. A relative one is from where the login leads."""
+    what is in the source folder. A relative one, and `~/`, is from where the login leads."""
     mode: Mode | None = None
     """The permissions of the file, in octal: `"0640"`. Default: those of the file that is replaced, else what the host
     gives new files; programs stay executable."""
