@@ -12,6 +12,8 @@ from rota.executions.prepare import validated
 
 
 def _even(number: int) -> int:
+    if number == 13:
+        raise ValueError("`even` is unlucky")
     if number % 2:
         raise ValueError("it is odd; an even one is wanted")
     return number
@@ -49,6 +51,7 @@ class Send(Task):
         ({"method": "post-secret"}, "`method` must be `get` or `put`"),
         ({"login": {}}, "`login.password` is missing"),
         ({"login": {"password": 5}}, "`login.password` must be text"),
+        ({"even": 13}, "`even` is unlucky"),
         ({"port": 1, "to": "one"}, "`port` and `to` do not go together"),
         ({"port": None, "even": "x"}, "`port` must be a whole number; `even` must be a whole number"),
         ({"prot": 1}, "there is no field `prot`"),

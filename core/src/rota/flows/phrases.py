@@ -57,7 +57,7 @@ def sentence(name: str, errors: list[Any]) -> str:
         return f"there is no field `{name}`"
     if first["type"] in ("value_error", "assertion_error"):
         said = str(first["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return f"`{name}`: {said}" if name else said
+        return said if not name or said.startswith(f"`{name}`") else f"`{name}`: {said}"
     return f"`{name}` must be {phrase(errors)}"
 
 
