@@ -28,7 +28,10 @@ BENCHMARKS = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the benchmarks that were named, or all; return 0 unless one of them does not work."""
+    """Run the benchmarks that were named, or all; return 0 unless one of them does not work.
+
+    Ctrl-C ends it with what was measured so far.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHMARKS)}")
     parser.add_argument("--store", action="append", choices=NAMES, help="default: all of them")
@@ -57,7 +60,11 @@ def _run(names: list[str], stores: list[str]) -> tuple[list[Result], bool]:
             for setup in (setup for setup in made if setup.name in only):
                 began = time.perf_counter()
                 try:
-                    results += module.run(setup)
+                    for result in module.run(setup):
+                        results.append(result)
+                        print(f"  {result}", file=sys.stderr)
+                except KeyboardInterrupt:
+                    return results, False
                 except AssertionError as error:
                     good = False
                     print(f"{name} ({setup.name}) does not work: {error}", file=sys.stderr)

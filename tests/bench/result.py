@@ -22,6 +22,10 @@ class Result:
     aim: float | None = None
     less: bool = False
 
+    def __str__(self) -> str:
+        beside = "" if self.floor is None else f", floor {_number(self.floor)}"
+        return f"{self.name} ({self.setup}): {_number(self.measured)} {self.unit}{beside}"
+
     @property
     def ratio(self) -> float | None:
         """How many times the floor was measured; 1 is as good as the floor."""
