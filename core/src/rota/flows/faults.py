@@ -12,7 +12,7 @@ from rota.errors import Finding
 from rota.flows.fields import keys_at
 from rota.flows.input_values import kind_of
 from rota.flows.inputs import INPUT_TYPES
-from rota.flows.phrases import hint_for, phrase
+from rota.flows.phrases import hint_for, phrase, said
 from rota.flows.places import Path, Places
 from rota.flows.similar import closest, did_you_mean
 from rota.flows.walk import has_child, subject
@@ -121,7 +121,7 @@ def _wrong_value(group: list[_Fault], name: str, places: Places) -> Finding:
     fault = next((one for one in group if one.kind == "value_error"), group[0])
     place = places.value(fault.path)
     if fault.kind == "value_error":
-        text, _, hint = str(fault.error["msg"]).removeprefix("Value error, ").partition("; ")
+        text, _, hint = said(fault.error).partition("; ")
         joint = " " if text.startswith(("must ", "has ")) else ": "
         return Finding("invalid-value", f"{name}{joint}{text}", place, hint)
     errors = [one.error for one in group]

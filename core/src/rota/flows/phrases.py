@@ -56,9 +56,14 @@ def sentence(name: str, errors: list[Any]) -> str:
     if first["type"] == "extra_forbidden":
         return f"there is no field `{name}`"
     if first["type"] in ("value_error", "assertion_error"):
-        said = str(first["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return said if not name or said.startswith(f"`{name}`") else f"`{name}`: {said}"
+        text = said(first)
+        return text if not name or text.startswith(f"`{name}`") else f"`{name}`: {text}"
     return f"`{name}` must be {phrase(errors)}"
+
+
+def said(error: Any) -> str:
+    """Return what a validator has raised, without what pydantic writes before it."""
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 def _one(error: Any) -> str:

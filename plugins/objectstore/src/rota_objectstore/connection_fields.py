@@ -107,9 +107,9 @@ def _is_key(text: str) -> bool:
         return False
 
 
-def revealed(secret: SecretStr | None) -> str | None:
-    """Return the text of a secret."""
-    return None if secret is None else secret.get_secret_value()
+def revealed(value: str | SecretStr | None) -> str | None:
+    """Return the text of what may be a secret."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def trusted(fields: StoreFields) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from rota import Artifact, Context, Duration, Task, TaskFailed
-from rota_objectstore.connection_fields import StoreFields, WritingFields
+from rota_objectstore.connection_fields import StoreFields, WritingFields, revealed
 from rota_objectstore.contents import FileContent
 from rota_objectstore.places import Place, Uri, parse_uri
 
@@ -136,8 +136,7 @@ class Put(StoreFields, WritingFields, Task):
         from rota_objectstore.artifact_store import StoredFile
 
         if self.content is not None:
-            text = self.content if isinstance(self.content, str) else self.content.get_secret_value()
-            data = text.encode()
+            data = (revealed(self.content) or "").encode()
             yield FileContent(lambda: io.BytesIO(data), len(data)), "", None
         elif isinstance(self.file, Artifact) or "://" in str(self.file):
             artifact = self.file

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 _PASSING = frozenset({408, 412, 429})
 """Statuses below 500 that a later try may not have: too slow, a replica that is behind, too many requests."""
-
-
 _REPEATED = re.compile(r"(.+?)/data/(\1/|data/)")
 _WITHOUT = "`path` is what comes after the mount and, in KV 2, after `data/`"
 
@@ -31,14 +29,13 @@ def answered(url: str, path: str, response: Response) -> Problem:
     """Return what Vault said to a request for `path` that it did not carry out."""
     status, said = response.status_code, _said(response)
     hint = _WITHOUT if _REPEATED.match(path) else "may the login's policy do that?" if status == 403 else ""
-    if status == 404 and not said:
-        gone = _gone(response)
-        text = f"Vault at `{url}` has nothing at `{path}`" + (f": {gone}" if gone else "")
-        return Problem(text[:500], retryable=False, status=status, hint=hint)
     if status == 503:
         return Problem(f"Vault at `{url}` is sealed, or not ready: {said}"[:500], status=status)
     final = status < 500 and status not in _PASSING
-    text = f"Vault at `{url}` says no to `{path}` ({status})" + (f": {said}" if said else "")
+    nothing = status == 404 and not said
+    what = f"has nothing at `{path}`" if nothing else f"says no to `{path}` ({status})"
+    why = _gone(response) if nothing else said
+    text = f"Vault at `{url}` {what}" + (f": {why}" if why else "")
     return Problem(text[:500], retryable=False if final else None, status=status, hint=hint)
 
 
