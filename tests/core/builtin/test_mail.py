@@ -46,6 +46,15 @@ def test_a_mail_says_what_happened_under_the_id_of_its_delivery(ctx: RecordedCon
     assert message.get_content() == "what: bank/backup failed\nerror: naïve\n"
 
 
+def test_addresses_may_have_names(ctx: RecordedContext, smtp: Smtp) -> None:
+    mail(smtp, sender="Rota of the bank <rota@bank.example>", to=["Zoë <zoe@bank.example>"]).send(ALERT, ctx)
+    (got,) = smtp.mails
+    assert (got.sender, got.recipients) == ("rota@bank.example", ("zoe@bank.example",))
+    assert got.message["From"] == "Rota of the bank <rota@bank.example>"
+    assert got.message["To"] == "Zoë <zoe@bank.example>"
+    assert got.message["Message-ID"] == "<0192-a@bank.example>"
+
+
 def test_a_mail_that_is_sent_again_has_the_same_id(ctx: RecordedContext, smtp: Smtp) -> None:
     for _ in range(2):
         mail(smtp).send(ALERT, ctx)
@@ -97,7 +106,7 @@ def test_a_server_without_starttls_gets_nothing(ctx: RecordedContext, smtp: Smtp
 def test_a_server_that_never_answers_is_given_up(ctx: RecordedContext, silence: Silence, smtp: Smtp) -> None:
     for security in ("none", "tls"):
         with pytest.raises(TaskFailed, match=r"cannot be reached: .*timed out"):
-            mail(smtp, port=silence.port, security=security, timeout_seconds=0.3).send(ALERT, ctx)
+            mail(smtp, port=silence.port, security=security, timeout=0.3).send(ALERT, ctx)
 
 
 def test_a_server_that_is_not_there_is_named(ctx: RecordedContext, smtp: Smtp) -> None:
@@ -115,7 +124,9 @@ def test_certificates_that_cannot_be_read_are_named(ctx: RecordedContext, smtp: 
     [
         ({"to": []}, "to"),
         ({"to": ["dba"]}, "`dba` is no address"),
-        ({"sender": "Rota <rota@bank.example>"}, "sender"),
+        ({"sender": "Rota <rota@bank.example"}, "`Rota <rota@bank.example` is no address"),
+        ({"sender": "Rota"}, "`Rota` is no address; write `dba@bank.example`"),
+        ({"to": ["a@bank.example, b@bank.example"]}, "is no address"),
         ({"user": "rota"}, "`user` and `password` go together"),
         ({"user": "rota", "password": "hunter2", "host": "smtp.bank.internal"}, "over a private connection alone"),
     ],

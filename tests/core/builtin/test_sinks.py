@@ -7,9 +7,10 @@ import hmac
 import json
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -97,6 +98,16 @@ def test_webhook_posts_json_that_can_be_deduplicated(ctx: RecordedContext, recei
     )  # fmt: skip
 
 
+def test_webhook_logs_in_as_the_url_says(ctx: RecordedContext, receiver: Receiver) -> None:
+    url = receiver.url.replace("//", "//bob:hunter%202%3A@")
+    Webhook(url=SecretStr(url)).send(ALERT, ctx)
+    [(_, path, headers, _)] = receiver.requests
+    assert (path, headers["Authorization"]) == ("/hooks/token123", f"Basic {b64encode(b'bob:hunter 2:').decode()}")
+    with pytest.raises(TaskFailed, match=r"`127.0.0.1` cannot be reached") as failed:
+        Webhook(url=SecretStr("http://bob:hunter2@127.0.0.1:1/")).send(ALERT, ctx)
+    assert "hunter2" not in str(failed.value)
+
+
 def test_webhook_signs_the_body(ctx: RecordedContext, receiver: Receiver) -> None:
     Webhook(url=SecretStr(receiver.url), hmac_key=SecretStr("k")).send(ALERT, ctx)
     [(_, _, headers, body)] = receiver.requests
@@ -125,7 +136,7 @@ def test_webhook_gives_up_on_a_server_that_never_answers(ctx: RecordedContext) -
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = SecretStr(f"http://127.0.0.1:{silent.getsockname()[1]}/token123")
         with pytest.raises(TaskFailed, match=r"`127.0.0.1` cannot be reached") as failed:
-            Webhook(url=url, timeout_seconds=0.1).send(ALERT, ctx)
+            Webhook(url=url, timeout=timedelta(seconds=0.1)).send(ALERT, ctx)
     assert "token123" not in str(failed.value)
 
 
@@ -133,6 +144,11 @@ def test_webhook_gives_up_on_a_server_that_never_answers(ctx: RecordedContext) -
 def test_webhook_takes_http_only(url: str) -> None:
     with pytest.raises(ValidationError, match="starts with `https://`"):
         Webhook(url=SecretStr(url))
+
+
+def test_webhook_takes_no_url_with_a_space() -> None:
+    with pytest.raises(ValidationError, match="has a space in it: write `%20`"):
+        Webhook(url=SecretStr("https://chat.bank.internal/hooks/ ops"))
 
 
 def test_webhook_shows_no_secret() -> None:

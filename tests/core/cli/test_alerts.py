@@ -15,6 +15,7 @@ from rota.cli.alerts.kinds import KINDS
 from rota.flows.alerts import Affair
 from rota.server.application import Application
 from rota.store import executions, outbox
+from tests.core.alerts.office import turn
 from tests.core.cli.calls import Rota
 
 SETTINGS = """\
@@ -22,7 +23,7 @@ home: .rota
 durability: process
 sinks:
   - {id: chat, type: log}
-  - {id: hook, type: webhook, url: "http://127.0.0.1:9/hooks/hunter2-hunter2", timeout_seconds: 1}
+  - {id: hook, type: webhook, url: "http://127.0.0.1:9/hooks/hunter2-hunter2", timeout: 1s}
 alerts:
   - {id: ops, to: [chat, hook], group: 0s}
 """
@@ -53,8 +54,7 @@ def told(rota: Rota) -> Rota:
         backends = lambda: app.resources.secret_backends  # noqa: E731
         around = Surroundings(app.store, app.settings, app.plugins, submit, lambda: True, backends, clock=lambda: at)
         evaluator = Evaluator(around, threading.Event())
-        while evaluator.turn() == 0.0 or evaluator._post.busy():
-            pass
+        turn(evaluator)
     return rota
 
 

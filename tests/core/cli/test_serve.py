@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -37,6 +38,19 @@ def test_a_run_of_a_deployed_flow_is_handed_to_the_server_that_is_alive(rota: Ro
         result = rota.ok("run", "team/hello")
         assert "greet | hello, world" in result.out
         assert "no server is alive" not in result.err
+        server.terminate()
+        server.communicate(timeout=60)
+
+
+def test_it_does_not_start_with_a_sink_that_cannot_work(rota: Rota) -> None:
+    mail = "{id: mail, type: mail, host: \"{{ secret('smtp#host') }}\", sender: \"{{ secret('smtp#from') }}\", to: [a@b.c]"
+    rota.write("rota.yaml", f"home: .rota\nsinks:\n  - {mail}, security: ssl}}\n  - {{id: chat, type: log}}\n")
+    refused = rota("serve")
+    err = refused.err
+    assert refused.code == 2
+    assert re.search(r"rota\.yaml:3:\d+: `security` must be `starttls`, `tls` or `none`", err)
+    rota.write("rota.yaml", f"home: .rota\nsinks:\n  - {mail}}}\n")
+    with serving(rota) as server:  # whatever the secrets are
         server.terminate()
         server.communicate(timeout=60)
 

@@ -61,7 +61,7 @@ def test_what_was_being_sent_when_the_server_was_killed_is_sent_again(
     rota.write(
         "rota.yaml",
         "home: .rota\ndurability: process\nlease: 1s\n"
-        f"sinks: [{{id: chat, type: webhook, url: '{url}', timeout_seconds: 60}}]\n"
+        f"sinks: [{{id: chat, type: webhook, url: '{url}', timeout: 60}}]\n"
         "alerts: [{id: ops, to: [chat], about: [execution], group: 0s}]\n",
     )
     rota.write("bad.yaml", "id: bad\nnamespace: team\ntasks: [{id: a, type: fail, message: on purpose}]\n")

@@ -113,6 +113,7 @@ def test_a_service_ends_with_its_section_and_begins_with_it(file: Path) -> None:
     [
         ("page: {port: soon}\n", "port"),
         ("sinks: [{id: a, type: nobody.has}]\n", "nobody.has"),
+        ("sinks: [{id: a, type: webhook, urk: x}]\n", "did you mean `url`?"),
         ("secrets: [{id: a, type: nobody.has}]\n", "nobody.has"),
         ("nonsense: 1\n", "nonsense"),
         ("workers: [\n", "rota.yaml"),
@@ -214,8 +215,8 @@ def test_a_part_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch, capl
     try:
         until(lambda: log == ["stays"])
         running.renew({"part": lambda: Part(log, 2)}, {"part"})
-        until(lambda: running.failing)
-        assert "`part` has not ended 0.2 s after it was asked to" in caplog.text
+        until(lambda: "`part` has not ended 0.2 s after it was asked to" in caplog.text)
+        assert running.failing.keys() == {"part"}
         running.end()
         assert "left behind: `part`" in caplog.text
     finally:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from rota import Alert, AlertSink, Context, TaskFailed
+from rota import Alert, AlertSink, Context, Duration, TaskFailed
 
 if TYPE_CHECKING:
     import smtplib
@@ -15,7 +17,17 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
-_ADDRESS = r"^[^@\s<>,;]+@[^@\s<>,;]+$"
+_ADDRESS = re.compile(r"""(?:[^<>,;"\r\n]*<)?([^@\s<>,;]+@[^@\s<>,;]+)>?""")
+
+
+def _is_address(text: str) -> str:
+    if _ADDRESS.fullmatch(text) is None or ("<" in text) != (">" in text):
+        raise ValueError(f"`{text}` is no address; write `dba@bank.example`, or `DBA <dba@bank.example>`")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+"""An address of mail, with a name or without."""
 
 
 class Mail(AlertSink):
@@ -46,21 +58,17 @@ class Mail(AlertSink):
     """The name to log in with. Default: no login."""
     password: SecretStr | None = None
     """The password to log in with."""
-    sender: str = Field(pattern=_ADDRESS)
-    """The address that mails come from."""
-    to: list[str] = Field(min_length=1)
+    sender: Address
+    """The address that mails come from: `rota@bank.example`, or `Rota <rota@bank.example>`."""
+    to: list[Address] = Field(min_length=1)
     """The addresses that they go to."""
     ca_file: Path | None = None
     """Certificates to trust, in PEM. Default: those of the system."""
-    timeout_seconds: float = Field(default=15, gt=0, le=300)
+    timeout: Duration = Field(default=timedelta(seconds=15), gt=timedelta(0), le=timedelta(minutes=5))
     """How long to wait for an answer."""
 
     @model_validator(mode="after")
     def _is_private(self) -> Mail:
-        import re
-
-        if wrong := next((address for address in self.to if not re.match(_ADDRESS, address)), None):
-            raise ValueError(f"`{wrong}` is no address")
         if (self.user is None) != (self.password is None):
             raise ValueError("`user` and `password` go together")
         if self.user is not None and self.security == "none" and self.host not in {"localhost", "127.0.0.1", "::1"}:
@@ -94,8 +102,8 @@ class Mail(AlertSink):
 
         port = self.port or _PORTS[self.security]
         if self.security == "tls":
-            return smtplib.SMTP_SSL(self.host, port, timeout=self.timeout_seconds, context=self._trust())
-        server = smtplib.SMTP(self.host, port, timeout=self.timeout_seconds)
+            return smtplib.SMTP_SSL(self.host, port, timeout=self.timeout.total_seconds(), context=self._trust())
+        server = smtplib.SMTP(self.host, port, timeout=self.timeout.total_seconds())
         if self.security == "starttls":
             try:
                 server.starttls(context=self._trust())
@@ -112,7 +120,7 @@ class Mail(AlertSink):
         message["Subject"] = " ".join(alert.title.split())
         message["From"], message["To"] = self.sender, ", ".join(self.to)
         message["Date"] = format_datetime(alert.date)
-        message["Message-ID"] = f"<{alert.id}@{self.sender.partition('@')[2]}>"
+        message["Message-ID"] = f"<{alert.id}@{self.sender.rstrip('>').rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Rota-Severity"] = alert.severity
         message["X-Priority"] = "1" if alert.severity == "critical" else "3"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from rota import Alert, AlertSink, Context, TaskFailed, __version__
+from rota import Alert, AlertSink, Context, Duration, TaskFailed, __version__
 
 if TYPE_CHECKING:
     import ssl
@@ -42,14 +44,14 @@ class Webhook(AlertSink):
     """
 
     url: SecretStr
-    """Where to; it may hold a token, so it is kept as a secret."""
+    """Where to; it may hold a token, or a login (`https://user:password@host/`), so it is kept as a secret."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Further headers, such as `Authorization`."""
     hmac_key: SecretStr | None = None
     """Signs the body: header `X-Hub-Signature-256`, `sha256=` and the HMAC in hex."""
     ca_file: Path | None = None
     """Certificates to trust, in PEM. Default: those of the system."""
-    timeout_seconds: float = Field(default=10, gt=0, le=300)
+    timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5))
     """How long to wait for an answer."""
 
     @field_validator("url")
@@ -58,6 +60,8 @@ class Webhook(AlertSink):
         parts = urlsplit(url.get_secret_value())
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("the URL starts with `https://` or `http://` and names a host")
+        if any(character.isspace() for character in url.get_secret_value()):
+            raise ValueError("the URL has a space in it: write `%20`")
         return url
 
     def send(self, alert: Alert, ctx: Context) -> None:
@@ -65,16 +69,17 @@ class Webhook(AlertSink):
         from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
         body = _body(alert)
+        url, login = _without_login(self.url.get_secret_value())
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"rota/{__version__}",
             "Idempotency-Key": alert.id,
+            **login,
             **{name: value.get_secret_value() for name, value in self.headers.items()},
         }
         if self.hmac_key is not None:
             digest = hmac.new(self.hmac_key.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
             headers["X-Hub-Signature-256"] = f"sha256={digest}"
-        url = self.url.get_secret_value()
         # Not `build_opener`: that follows redirects, and would open `file:` if it were told to.
         opener = OpenerDirector()
         for handler in (ProxyHandler(), HTTPHandler(), HTTPSHandler(context=self._trust())):
@@ -82,7 +87,7 @@ class Webhook(AlertSink):
         request = Request(url, data=body, headers=headers, method="POST")  # noqa: S310 - the scheme was checked
         host = urlsplit(url).hostname
         try:
-            with opener.open(request, timeout=self.timeout_seconds) as answer:
+            with opener.open(request, timeout=self.timeout.total_seconds()) as answer:
                 status, text = answer.status, answer.read(500).decode("utf-8", "replace")
         except (URLError, HTTPError, OSError) as error:
             raise TaskFailed(f"`{host}` cannot be reached: {getattr(error, 'reason', error)}") from None
@@ -96,6 +101,17 @@ class Webhook(AlertSink):
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise TaskFailed(f"the certificates in `{self.ca_file}` cannot be read: {error}") from None
+
+
+def _without_login(url: str) -> tuple[str, dict[str, str]]:
+    """Return `url` without the login in it, and that as a header (RFC 7617)."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, {}
+    name, _, password = user.partition(":")
+    login = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {login}"}
 
 
 def _body(alert: Alert) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rota.errors import RotaError
-from rota.settings import Settings, load_settings, validate_section
+from rota.settings import Settings, check_section, load_settings, validate_section
 
 if TYPE_CHECKING:
     from rota.server.application import Application
@@ -32,7 +32,7 @@ def reload(app: Application) -> frozenset[str] | None:
     """
     try:
         fresh = load_settings(app.settings.file, plugin_names=app.plugins.names)
-        _check(app, fresh)
+        check_settings(app, fresh)
     except RotaError as error:
         logger.error("the settings are wrong, those of before stay in force:\n%s", error)  # noqa: TRY400
         return None
@@ -48,21 +48,22 @@ def reload(app: Application) -> frozenset[str] | None:
     return frozenset(affected | sections)
 
 
-def _check(app: Application, fresh: Settings) -> None:
-    """See that what plugins are given is right. Raises SettingsError, PluginError."""
+def check_settings(app: Application, settings: Settings) -> None:
+    """See that what plugins are given is right, as far as it is written there. Raises SettingsError, PluginError."""
     from rota.conductor.resources import Resources
 
-    _ = Resources(fresh, app.plugins, app.store).secret_backends
+    _ = Resources(settings, app.plugins, app.store).secret_backends
     services = app.plugins.service_types()
     for name, cls in services.items():
         section = name.partition(".")[0]
-        if section in fresh.sections:
-            validate_section(fresh, (section,), fresh.sections[section], cls)
-    for index, sink in enumerate(fresh.sinks):
+        if section in settings.sections:
+            validate_section(settings, (section,), settings.sections[section], cls)
+    for index, sink in enumerate(settings.sinks):
         try:
-            app.plugins.alert_sink(sink.type)
+            kind = app.plugins.alert_sink(sink.type)
         except RotaError as error:
-            raise fresh.error(("sinks", index, "type"), error.message, error.hint) from None
+            raise settings.error(("sinks", index, "type"), error.message, error.hint) from None
+        check_section(settings, ("sinks", index), sink.fields, kind)
 
 
 def _differs(name: str, old: Settings, fresh: Settings) -> bool:

@@ -32,7 +32,10 @@ def serve(
     `only` names the parts to run, default all; `vitals` is told how it goes. Raises UsageError for a part that there
     is not, and whatever keeps the server from running.
     """
+    from rota.server.reloading import check_settings
+
     names, vitals = chosen(only), vitals or Vitals()
+    check_settings(app, app.settings)
     conductor = app.conductor(server="executions" in names)
     server = _Server(app, names, conductor, vitals)
     server.begin()

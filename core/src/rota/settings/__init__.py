@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rota.settings.file import find_settings, load_settings, validate_section
+from rota.settings.file import check_section, find_settings, load_settings, validate_section
 from rota.settings.models import (
     ArtifactSettings,
     NamespaceSettings,
@@ -21,6 +21,7 @@ __all__ = [
     "Settings",
     "SinkLimit",
     "SinkSettings",
+    "check_section",
     "find_settings",
     "load_settings",
     "validate_section",

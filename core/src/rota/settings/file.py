@@ -27,6 +27,7 @@ SCALARS = frozenset(
     "max_inline".split()
 )
 """The keys that a `ROTA_*` variable may give."""
+_NO_PLUGIN = "if it is the section of a plugin: no plugin `{name}` is installed"
 _PATHS = ("home", "secret_key_file", "artifacts", "store")
 
 
@@ -80,17 +81,35 @@ def validate_section(settings: Settings, path: KeyPath, fields: Mapping[str, Any
 
     Relative paths count from the settings file. Raises SettingsError with the place of each fault.
     """
+    try:
+        return cls.model_validate(_rooted(settings, fields, cls))
+    except ValidationError as error:
+        raise _faulty(settings, path, cls, error.errors()) from None
+
+
+def check_section(settings: Settings, path: KeyPath, fields: Mapping[str, Any], cls: type[BaseModel]) -> None:
+    """Raise SettingsError for what is wrong with `fields` as they are written: what has expressions may be right."""
+    from rota.flows.unrendered import sure_errors
+
+    if faults := [fault for _, _, fault in sure_errors(cls, _rooted(settings, fields, cls))]:
+        raise _faulty(settings, path, cls, faults)
+
+
+def _rooted(settings: Settings, fields: Mapping[str, Any], cls: type[BaseModel]) -> dict[str, Any]:
+    """Return `fields` with relative paths made to count from the settings file."""
     values = dict(fields)
     for name, info in cls.model_fields.items():
         key = info.alias or name
-        if key in values and isinstance(values[key], str) and _takes_path(info.annotation):
-            values[key] = settings.folder / Path(values[key]).expanduser()
-    try:
-        return cls.model_validate(values)
-    except ValidationError as error:
-        known = [info.alias or name for name, info in cls.model_fields.items()]
-        faults = [(*_at(settings, path, fault), _sentence(dict(fault), known)) for fault in error.errors()]
-        raise SettingsError("\n".join(f"{place}: {text}" for *_, place, text in sorted(faults))) from None
+        written = values.get(key)
+        if isinstance(written, str) and "{{" not in written and _takes_path(info.annotation):
+            values[key] = settings.folder / Path(written).expanduser()
+    return values
+
+
+def _faulty(settings: Settings, path: KeyPath, cls: type[BaseModel], faults: Iterable[Any]) -> SettingsError:
+    known = [info.alias or name for name, info in cls.model_fields.items()]
+    placed = [(*_at(settings, path, fault), _sentence(dict(fault), known)) for fault in faults]
+    return SettingsError("\n".join(f"{place}: {text}" for *_, place, text in sorted(placed)))
 
 
 def _at(settings: Settings, path: KeyPath, fault: Any) -> tuple[int, int, str]:
@@ -185,7 +204,7 @@ def _texts(error: ValidationError, document: Document | None, given: Mapping[str
     placed: list[tuple[int, int, str]] = []
     for fault in error.errors():
         path: KeyPath = fault["loc"]
-        text = _sentence(dict(fault), _known(path))
+        text = _sentence(dict(fault), _known(path), _NO_PLUGIN if len(path) == 1 else "")
         if path and path[0] in given:
             placed.append((sys.maxsize, 0, f"ROTA_{str(path[0]).upper()}: {text}"))
         elif document:
@@ -215,13 +234,11 @@ def _check_rules(settings: Settings) -> None:
         raise SettingsError("\n".join(faults))
 
 
-def _sentence(fault: dict[str, Any], known: Iterable[str]) -> str:
-    """Return one of pydantic's errors as a sentence that names the key."""
+def _sentence(fault: dict[str, Any], known: Iterable[str], otherwise: str = "") -> str:
+    """Return one of pydantic's errors as a sentence that names the key; `otherwise` is the hint where none is known."""
     path = [part for part in fault["loc"] if part != "[key]"]
     name = ".".join(str(part) for part in path)
     if fault["type"] == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), known, what="known are")
-        if not hint and len(path) == 1:
-            hint = f"if it is the section of a plugin: no plugin `{name}` is installed"
+        hint = did_you_mean(str(path[-1]), known, what="known are") or otherwise.format(name=name)
         return f"unknown key `{name}`" + (f"\n  hint: {hint}" if hint else "")
     return sentence(name, [fault])

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from rota.errors import ExpressionError
 from rota.flows.checker.examination import Examination
 from rota.flows.checker.shapes import ANY, Shape
 from rota.flows.checker.written_secrets import written_secrets
-from rota.flows.inputs import is_templated
 from rota.flows.phrases import hint_for, phrase
 from rota.flows.places import Path
 from rota.flows.similar import did_you_mean, listed
-from rota.flows.task_fields import field_rules
-from rota.flows.templates import RawValue, compile_value
-from rota.flows.walk import deepest, dotted, located
+from rota.flows.templates import compile_value
+from rota.flows.unrendered import errors_of, sure_errors
+from rota.flows.walk import deepest, dotted
 
 _SAMPLES: dict[str, tuple[Any, ...]] = {
     "integer": (1,), "number": (1.5,), "boolean": (True, False), "array": ([],), "object": ({},), "string": ("x",),
@@ -82,51 +81,12 @@ def _written_secrets(exam: Examination, owner: Owner, cls: type[BaseModel], give
 
 
 def _check_values(exam: Examination, owner: Owner, cls: type[BaseModel], given: Mapping[str, Any]) -> None:
-    rules = field_rules(cls)
-    data = {name: _as_given(value, expression=name in rules.expressions) for name, value in given.items()}
     groups: dict[Path, list[Any]] = {}
-    for error in _errors(cls, data, any(is_templated(value) for value in given.values())):
-        path, value = located(given, error["loc"])
-        raw = bool(path) and path[0] in rules.raw
-        if error["type"] == "missing" and len(error["loc"]) == 1:
-            continue
-        if not raw and _depends(value, error, given):
-            continue
-        groups.setdefault(path, []).append((error, value))
+    for path, value, error in sure_errors(cls, given):
+        if error["type"] != "missing" or len(error["loc"]) > 1:
+            groups.setdefault(path, []).append((error, value))
     for path in deepest(groups):
         _report_value(exam, owner, path, [error for error, _ in groups[path]], groups[path][0][1])
-
-
-def _errors(cls: type[BaseModel], data: Mapping[str, Any], templated: bool) -> list[Any]:
-    """Return what `cls` says about `data`. A validator that meets an expression may raise anything."""
-    try:
-        cls.model_validate(data)
-    except ValidationError as error:
-        return list(error.errors(include_url=False, include_input=False))
-    except Exception as error:  # noqa: BLE001  # validators are code of plugins
-        if templated:
-            return []
-        return [{"type": "value_error", "loc": (), "msg": f"{type(error).__name__}: {error}"}]
-    return []
-
-
-def _as_given(value: Any, *, expression: bool = False) -> Any:
-    if isinstance(value, RawValue):
-        return _as_given(value.value)
-    if isinstance(value, dict):
-        return {key: _as_given(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_as_given(item, expression=expression) for item in value]
-    return {"source": str(value), "value": None} if expression else value
-
-
-def _depends(value: Any, error: Any, given: Mapping[str, Any]) -> bool:
-    """Say whether the error may be gone once the expressions in `value` are rendered."""
-    if not error["loc"]:
-        return any(is_templated(one) for one in given.values())
-    if isinstance(value, str):
-        return is_templated(value)
-    return is_templated(value) and not str(error["type"]).endswith(("_type", "extra_forbidden"))
 
 
 def _report_value(exam: Examination, owner: Owner, path: Path, errors: list[Any], value: Any) -> None:
@@ -158,7 +118,7 @@ def _check_shape(
         return
     worst: list[Any] = []
     for sample in samples:
-        errors = [error for error in _errors(cls, {name: sample}, True) if error["loc"][:1] == (name,)]
+        errors = [error for error in errors_of(cls, {name: sample}, may_raise=True) if error["loc"][:1] == (name,)]
         if shape.values is None:
             errors = errors if all(str(error["type"]).endswith("_type") for error in errors) else []
         if not errors:
