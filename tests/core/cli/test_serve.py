@@ -43,7 +43,9 @@ def test_a_run_of_a_deployed_flow_is_handed_to_the_server_that_is_alive(rota: Ro
 
 
 def test_it_does_not_start_with_a_sink_that_cannot_work(rota: Rota) -> None:
-    mail = "{id: mail, type: mail, host: \"{{ secret('smtp#host') }}\", sender: \"{{ secret('smtp#from') }}\", to: [a@b.c]"
+    mail = (
+        "{id: mail, type: mail, host: \"{{ secret('smtp#host') }}\", sender: \"{{ secret('smtp#from') }}\", to: [a@b.c]"
+    )
     rota.write("rota.yaml", f"home: .rota\nsinks:\n  - {mail}, security: ssl}}\n  - {{id: chat, type: log}}\n")
     refused = rota("serve")
     err = refused.err
