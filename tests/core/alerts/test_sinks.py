@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from rota import Alert, Context, Secret, SecretBackend
-from rota.errors import PluginError, RotaError, SecretError, SettingsError
+from rota.errors import RotaError, SecretError, SettingsError
 from rota.extensions import Lease
 from rota.store import deliveries
 from tests.core.alerts.conftest import Open
@@ -115,7 +115,7 @@ def test_what_is_wrong_with_a_sink_is_said_with_its_place(
 
 def test_a_sink_of_an_unknown_type_is_said_to_be_one(office: Open) -> None:
     desk = office("sinks: [{id: chat, type: recrod}]")
-    with pytest.raises(PluginError, match="unknown alert sink `recrod`"):
+    with pytest.raises(SettingsError, match="unknown alert sink `recrod`"):
         desk.evaluator._sinks.ready("chat")
 
 

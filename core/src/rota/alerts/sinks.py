@@ -16,7 +16,7 @@ from rota.executions.secrets import ExecutionSecrets
 from rota.extensions import Alert, AlertSink, Lease, SecretBackend
 from rota.flows.task_fields import compile_field, typed_values
 from rota.flows.templates import secret_values
-from rota.settings import Settings, SinkSettings, validate_section
+from rota.settings import Settings, SinkSettings, class_of, validate_section
 
 if TYPE_CHECKING:
     from rota.plugins import Plugins
@@ -69,7 +69,7 @@ class Sinks:
         return found[1] if found else None
 
     def ready(self, name: str) -> ReadySink:
-        """Return a sink. Raises PluginError, SecretError, SettingsError when it cannot be had."""
+        """Return a sink. Raises SecretError, SettingsError when it cannot be had."""
         found = self._ready.get(name)
         if found is None or time.monotonic() > found.made_at + KEPT:
             found = self._ready[name] = self.make(name)
@@ -80,11 +80,11 @@ class Sinks:
         self._ready.pop(name, None)
 
     def make(self, name: str) -> ReadySink:
-        """Make a sink anew, whatever was asked before. Raises PluginError, SecretError, SettingsError."""
+        """Make a sink anew, whatever was asked before. Raises SecretError, SettingsError."""
         if name not in self._sections:
             raise SettingsError(f"there is no sink `{name}`", hint="add it to `sinks` in rota.yaml")
         index, section = self._sections[name]
-        cls = self._plugins.alert_sink(section.type)
+        cls = class_of(self._settings, ("sinks", index), section.type, self._plugins.alert_sink)
         masker = Masker()
         secrets = ExecutionSecrets("", self._backends(), masker, _refuse_lease)
         ctx = SinkContext(None, masker, secrets.get)

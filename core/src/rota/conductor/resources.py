@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rota.extensions import ArtifactStore, SecretBackend
 from rota.plugins import Plugins
-from rota.settings import Settings, validate_section
+from rota.settings import Settings, class_of, validate_section
 
 if TYPE_CHECKING:
     from rota.store import Store
@@ -39,28 +39,35 @@ class Resources:
     @cached_property
     def artifacts(self) -> ArtifactStore:
         """Where artifacts are kept, by the setting `artifacts`. Raises SettingsError."""
-        section = self.settings.artifacts
-        if section.type == "folder":
-            from rota.store.artifacts import any_stored
-            from rota.store.folder import Folder
+        from rota.store.folder import Folder
 
-            folder = Folder(path=Path(section.fields["path"]))
+        cls = self.artifact_class()
+        store = validate_section(self.settings, ("artifacts",), self.settings.artifacts.fields, cls)
+        if isinstance(store, Folder):
+            from rota.store.artifacts import any_stored
+
             with self.store.read() as conn:
                 others = self.store.dialect != "sqlite" and any_stored(conn)
-            folder.claim(self.store.database_id, shared=others)
-            return folder
-        cls = self.plugins.artifact_store(section.type)
-        return validate_section(self.settings, ("artifacts",), section.fields, cls)
+            store.claim(self.store.database_id, shared=others)
+        return store
+
+    def artifact_class(self) -> type[ArtifactStore]:
+        """Return the class of the setting `artifacts`. Raises SettingsError."""
+        kind = self.settings.artifacts.type
+        if kind == "folder":
+            from rota.store.folder import Folder
+
+            return Folder
+        return class_of(self.settings, ("artifacts",), kind, self.plugins.artifact_store)
 
     @cached_property
     def secret_backends(self) -> dict[str, SecretBackend]:
         """The configured secret backends by id, in the order of the settings. Raises SettingsError."""
-        return {
-            section.id: validate_section(
-                self.settings, ("secrets", index), section.fields, self.plugins.secret_backend(section.type)
-            )
-            for index, section in enumerate(self.settings.secrets)
-        }
+        found: dict[str, SecretBackend] = {}
+        for index, section in enumerate(self.settings.secrets):
+            cls = class_of(self.settings, ("secrets", index), section.type, self.plugins.secret_backend)
+            found[section.id] = validate_section(self.settings, ("secrets", index), section.fields, cls)
+        return found
 
     def backends_of(self, namespace: str) -> dict[str, SecretBackend]:
         """Return the secret backends that flows of `namespace` may ask, in order."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rota.errors import RotaError
-from rota.settings import Settings, check_section, load_settings, validate_section
+from rota.settings import Settings, check_section, class_of, load_settings, validate_section
 
 if TYPE_CHECKING:
     from rota.server.application import Application
@@ -49,20 +49,19 @@ def reload(app: Application) -> frozenset[str] | None:
 
 
 def check_settings(app: Application, settings: Settings) -> None:
-    """See that what plugins are given is right, as far as it is written there. Raises SettingsError, PluginError."""
+    """See that what plugins are given is right, as far as it is written there. Raises SettingsError."""
     from rota.conductor.resources import Resources
 
-    _ = Resources(settings, app.plugins, app.store).secret_backends
+    resources = Resources(settings, app.plugins, app.store)
+    _ = resources.secret_backends
+    check_section(settings, ("artifacts",), settings.artifacts.fields, resources.artifact_class())
     services = app.plugins.service_types()
     for name, cls in services.items():
         section = name.partition(".")[0]
         if section in settings.sections:
             validate_section(settings, (section,), settings.sections[section], cls)
     for index, sink in enumerate(settings.sinks):
-        try:
-            kind = app.plugins.alert_sink(sink.type)
-        except RotaError as error:
-            raise settings.error(("sinks", index, "type"), error.message, error.hint) from None
+        kind = class_of(settings, ("sinks", index), sink.type, app.plugins.alert_sink)
         check_section(settings, ("sinks", index), sink.fields, kind)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rota.settings.file import check_section, find_settings, load_settings, validate_section
+from rota.settings.file import check_section, class_of, find_settings, load_settings, validate_section
 from rota.settings.models import (
     ArtifactSettings,
     NamespaceSettings,
@@ -22,6 +22,7 @@ __all__ = [
     "SinkLimit",
     "SinkSettings",
     "check_section",
+    "class_of",
     "find_settings",
     "load_settings",
     "validate_section",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rota.errors import FlowError, SettingsError
+from rota.errors import FlowError, PluginError, SettingsError
 from rota.flows.alerts import AlertRule
 from rota.flows.phrases import sentence
 from rota.flows.similar import did_you_mean
@@ -74,6 +74,17 @@ def find_settings(file: Path | None, env: Mapping[str, str]) -> Path | None:
             raise SettingsError(f"{source} names `{asked}`, which is not a file", hint="`rota init` writes one")
         return asked.absolute()
     return next((path.absolute() for path in (Path(FILE), _user_folder() / FILE) if path.is_file()), None)
+
+
+def class_of(settings: Settings, path: KeyPath, name: str, find: Callable[[str], type[M]]) -> type[M]:
+    """Return the class of the type `name` that the section at `path` has, as `find` finds it among the plugins.
+
+    Raises SettingsError, with the place, where there is none.
+    """
+    try:
+        return find(name)
+    except PluginError as error:
+        raise settings.error((*path, "type"), error.message, error.hint) from None
 
 
 def validate_section(settings: Settings, path: KeyPath, fields: Mapping[str, Any], cls: type[M]) -> M:
