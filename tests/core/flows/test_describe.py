@@ -130,10 +130,13 @@ def test_types_are_told_in_the_words_of_yaml(annotation: Any, text: str) -> None
 def test_limits_of_a_field_are_told() -> None:
     info = BaseModelWithLimits.model_fields["port"]
     assert type_text(info.annotation, info.metadata) == "integer, at least 1, less than 65536"
+    info = BaseModelWithLimits.model_fields["wait"]
+    assert type_text(info.annotation, info.metadata) == "duration, more than 0s, at most 1h30m"
 
 
 class BaseModelWithLimits(BaseModel):
     port: int = Field(ge=1, lt=65536)
+    wait: Duration = Field(timedelta(seconds=1), gt=timedelta(0), le=timedelta(minutes=90))
 
 
 def outputs(annotation: Any) -> type[Task]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from rota.context import Artifact
 from rota.extensions import Evaluated
+from rota.flows.durations import format_duration
 
 _NAMES: dict[Any, str] = {
     str: "text",
@@ -43,12 +44,18 @@ _BOUNDS = (("ge", "at least {}"), ("gt", "more than {}"), ("le", "at most {}"), 
 def type_text(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """Return `annotation` in words; `metadata` holds its constraints, as in a field of pydantic."""
     bounds = [
-        text.format(f"{value:g}" if isinstance(value, float) else value)
+        text.format(_limit(value))
         for part in metadata
         for name, text in _BOUNDS
         if (value := getattr(part, name, None)) is not None
     ]
     return ", ".join([_text(annotation), *bounds])
+
+
+def _limit(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return format_duration(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _text(annotation: Any) -> str:
