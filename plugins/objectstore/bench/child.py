@@ -30,15 +30,14 @@ def main() -> None:
 
 def _put(ctx: RecordedContext, order: dict[str, Any]) -> float:
     over = order["task"] == "put over"
-    uri = f"s3://{order['bucket']}/{order['task'].replace(' ', '-')}-{Path(order['file']).name}"
-    task = Put(**order["fields"], uri=uri, file="file", overwrite=over)
+    task = Put(**order["fields"], uri=f"s3://{order['bucket']}/{order['key']}", file="file", overwrite=over)
     began = time.perf_counter()
     assert task.run(ctx).written
     return time.perf_counter() - began
 
 
 def _get(ctx: RecordedContext, order: dict[str, Any]) -> float:
-    task = Get(**order["fields"], uri=f"s3://{order['bucket']}/put-{Path(order['file']).name}")
+    task = Get(**order["fields"], uri=f"s3://{order['bucket']}/{order['key']}")
     began = time.perf_counter()
     assert task.run(ctx).size == Path(order["file"]).stat().st_size
     return time.perf_counter() - began

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -55,8 +56,8 @@ def measure_small(objects: int = OBJECTS, rounds: int = 2) -> Measured:
     return Measured(min(own for own, _ in found), min(bare for _, bare in found))
 
 
-def measure_large(size: int = LARGE) -> dict[str, Measured]:
-    """Return what one object of `size` bytes takes, each in a process of its own.
+def measure_large(size: int = LARGE, rounds: int = 2) -> dict[str, Measured]:
+    """Return what one object of `size` bytes takes, each in a process of its own; the best of `rounds`, made in turns.
 
     `put` never overwrites, which is the default; `put over` may, and `get` stores what it reads as an artifact.
     """
@@ -65,13 +66,24 @@ def measure_large(size: int = LARGE) -> dict[str, Measured]:
         _fill(source, size)
         _fill(eighth, size // 8)
         store = _store(server, bucket)
-        bare = {"put": _seconds(lambda: store.put("bare", source)), "get": _seconds(lambda: _read(store, "bare"))}
+        bare = {"put": lambda: store.put("bare", source), "get": lambda: _read(store, "bare")}
         found = {}
-        for task, beside in (("put", "put"), ("put over", "put"), ("get", "get")):
-            order = {"fields": fields, "bucket": bucket, "task": task}
-            small, large = (ask(_CHILD, {**order, "file": str(file)}) for file in (eighth, source))
-            found[task] = Measured(large["seconds"], bare[beside], large["megabytes"], small["megabytes"])
+        for task in ("put", "put over", "get"):
+            put = "put" if task == "get" else task
+            ordered = partial(_ordered, fields=fields, bucket=bucket, task=task)
+            small = ordered(file=eighth, key=f"{put}-eighth")
+            turns = [
+                (_seconds(bare[task.split()[0]]), ordered(file=source, key=f"{put}-{number}"))
+                for number in range(rounds)
+            ]
+            own = min(large["seconds"] for _, large in turns)
+            megabytes = max(large["megabytes"] for _, large in turns)
+            found[task] = Measured(own, min(floor for floor, _ in turns), megabytes, small["megabytes"])
     return found
+
+
+def _ordered(file: Path, **order: Any) -> dict[str, float]:
+    return ask(_CHILD, {**order, "file": str(file)})
 
 
 def _fill(path: Path, size: int) -> None:
