@@ -12,7 +12,7 @@ import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST, cMSG_SERVICE_REQUEST
 from paramiko.message import Message
 
-from rota_ssh.packets import Packets
+from rota_ssh.packets import Packets, set_timeout
 
 _UNANSWERED = 3
 """How many signs of life may be missing before the connection is given up."""
@@ -37,6 +37,7 @@ class SshTransport(paramiko.Transport):
 
     def __init__(self, sock: socket.socket | paramiko.Channel, *, timeout: float, auth_timeout: float) -> None:
         super().__init__(sock, packetizer_class=Packets)
+        set_timeout(sock)
         # Longer than `negotiate` waits: so it is always that which says that the host did not answer in time.
         self.banner_timeout = timeout + 5.0
         self.auth_timeout = auth_timeout
