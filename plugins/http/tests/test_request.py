@@ -282,7 +282,11 @@ def test_what_may_run_again_depends_on_the_method_and_the_key(ctx: RecordedConte
         ({"token": "a", "user": "b"}, "either `user` or `token`"),
         ({"body": "a", "json": 1}, "either `json` or `body`"),
         ({"allowed_statuses": ["9xx"]}, "should match pattern"),
-        ({"pages": {"cursor": "a["}}, "no JMESPath expression"),
+        (
+            {"pages": {"cursor": "a["}},
+            r"`a\[` is no JMESPath expression: Invalid jmespath expression: Incomplete expression \[",
+        ),
+        ({"pages": {"cursor": ""}}, "is no JMESPath expression: Invalid JMESPath expression: cannot be empty."),
         ({"client_key": "x"}, "needs its certificate"),
         ({"proxy": "ftp://x"}, "`proxy` is"),
     ],

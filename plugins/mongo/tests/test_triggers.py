@@ -86,6 +86,12 @@ def test_a_look_that_fails_keeps_the_place(ctx: RecordedContext, orders: Where, 
     assert dict(ctx.state) == before
 
 
+@pytest.mark.parametrize("cursor", ["", "$paid_at"])
+def test_a_cursor_is_the_name_of_a_field(orders: Where, cursor: str) -> None:
+    with pytest.raises(ValidationError, match="is the name of no field"):
+        Query(**orders, cursor=cursor)
+
+
 def kinds(events: list[Any]) -> list[Any]:
     return [(event.data["operationType"], event.data.get("documentKey", {}).get("_id")) for event in events]
 

@@ -214,6 +214,12 @@ def test_each_new_object_is_an_event_once(ctx: RecordedContext, store: Fields, b
     assert again.key != event.key
 
 
+def test_a_folder_with_an_asterisk_is_refused(store: Fields, bucket: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ObjectCreated(**store, uri=f"{bucket}/in/*.csv")
+    assert f'write `uri: {bucket}/in/` and `pattern: "*.csv"`' in str(refused.value)
+
+
 def test_what_is_there_already_counts_when_told(ctx: RecordedContext, store: Fields, bucket: str) -> None:
     put(ctx, store, f"{bucket}/in/old.csv")
     trigger = ObjectCreated(**store, uri=f"{bucket}/in/", include_existing=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rota import TaskFailed
 from rota.testing import RecordedContext
@@ -88,3 +89,16 @@ def test_what_was_there_at_first_does_not_count_unless_asked(
 def test_a_folder_that_is_not_there_is_a_failure(ctx: RecordedContext, any_host: Fields) -> None:
     with pytest.raises(TaskFailed, match="has no `/nowhere`"):
         FileAppeared(**any_host, path="/nowhere/*").poll(ctx)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/in/", "`/in/` names no files; for all of the folder write `/in/*`"),
+        ("/in/**/x.csv", "only the name may have `*` and `?`, and the folder is `/in/**`"),
+    ],
+)
+def test_a_path_that_would_never_find_anything_is_refused(path: str, why: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        FileAppeared(host="files", path=path)
+    assert why in str(refused.value)

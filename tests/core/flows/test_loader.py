@@ -231,6 +231,10 @@ def test_unknown_keys_are_told_at_every_level(body: str, expected: str) -> None:
             "3:43: error[invalid-value]: `every` of trigger `t`: `100ms` is less than a second",
         ),
         (
+            "tasks: []\ntriggers: [{id: t, type: any.thing, interval: 0}]",
+            "3:47: error[invalid-value]: `interval` of trigger `t`: `0s` is less than a second",
+        ),
+        (
             "tasks: []\ninputs: [{id: n, type: strng}]",
             "3:24: error[unknown-type]: input `n` has the unknown type `strng`",
         ),

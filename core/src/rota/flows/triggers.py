@@ -136,7 +136,7 @@ class PluginTrigger(TriggerKeys):
 
     model_config = ConfigDict(extra="allow")
 
-    interval: Duration = timedelta(seconds=60)
+    interval: Annotated[Duration, AfterValidator(_at_least_a_second)] = timedelta(seconds=60)
     """How often the source is polled."""
 
     @property

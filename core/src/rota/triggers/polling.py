@@ -60,7 +60,7 @@ class Polling:
     def look(self, turn: Turn, row: Row, flow: Flow, trigger: AnyTrigger) -> None:
         """Start a poll, unless the last one is still under way."""
         assert isinstance(trigger, PluginTrigger)
-        interval = max(1.0, trigger.interval.total_seconds())
+        interval = trigger.interval.total_seconds()
         turn.move(row, next_at=turn.now + interval)
         running = self.running.get(key_of(row))
         if running is not None:

@@ -7,12 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
-
 from rota import Context, Event, TaskFailed, Trigger
 from rota_http.answer import decoded, is_json
 from rota_http.connection_fields import ConnectionFields
-from rota_http.pages import evaluated
+from rota_http.jmespaths import JmesPath, evaluated
 
 if TYPE_CHECKING:
     import httpx
@@ -39,22 +37,10 @@ class Changed(ConnectionFields, Trigger):
           select: prices[].name
     """
 
-    select: str | None = Field(default=None, min_length=1)
+    select: JmesPath | None = None
     """A JMESPath expression: the part of the JSON that counts. Default: all bytes of the body."""
     start_at_first: bool = False
     """Start at the first look, too."""
-
-    @field_validator("select")
-    @classmethod
-    def _is_an_expression(cls, text: str | None) -> str | None:
-        import jmespath
-
-        if text is not None:
-            try:
-                jmespath.compile(text)
-            except jmespath.exceptions.JMESPathError as error:
-                raise ValueError(f"`{text[:80]}` is no JMESPath expression: {error}") from None
-        return text
 
     def poll(self, ctx: Context) -> Iterable[Event]:
         from rota_http.failures import refused

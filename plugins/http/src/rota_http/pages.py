@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rota import Artifact, Context, TaskFailed
+from rota_http.jmespaths import JmesPath, evaluated
 
 if TYPE_CHECKING:
     import httpx
@@ -22,28 +23,16 @@ class Pages(BaseModel):
 
     link_header: bool = False
     """Follow the link `next` of the header `Link`."""
-    cursor: str | None = Field(default=None, min_length=1)
+    cursor: JmesPath | None = None
     """A JMESPath expression: what leads from one page to the next. Null, empty or false ends it."""
     parameter: str | None = Field(default=None, min_length=1)
     """The parameter of the query that takes the cursor. Without it (and `field`) the cursor is the next address."""
     field: str | None = Field(default=None, min_length=1)
     """The field of the request's `json` that takes the cursor."""
-    items: str = "@"
+    items: JmesPath = "@"
     """A JMESPath expression: the items of a page, a list. Default: the page itself."""
     max_pages: int = Field(default=1000, ge=1)
     """How many pages to read at most; the task fails where there are more."""
-
-    @field_validator("cursor", "items")
-    @classmethod
-    def _is_an_expression(cls, text: str | None) -> str | None:
-        import jmespath
-
-        if text is not None:
-            try:
-                jmespath.compile(text)
-            except jmespath.exceptions.JMESPathError as error:
-                raise ValueError(f"`{text[:80]}` is no JMESPath expression: {error}") from None
-        return text
 
     @model_validator(mode="after")
     def _is_one_way(self) -> Pages:
@@ -71,16 +60,6 @@ class Pages(BaseModel):
                 hint="what is in a page stands in its JSON",
             )
         return found
-
-
-def evaluated(expression: str, value: Any) -> Any:
-    """Return what a JMESPath expression gives for `value`. Raises TaskFailed, never to be retried."""
-    import jmespath
-
-    try:
-        return jmespath.search(expression, value)
-    except jmespath.exceptions.JMESPathError as error:
-        raise TaskFailed(f"`{expression}` cannot be used on the answer: {error}", retryable=False) from None
 
 
 class Collected:

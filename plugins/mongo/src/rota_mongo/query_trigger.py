@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rota import Context, Event, Trigger
 from rota_mongo.connection import Connection, Roles
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
 
 _LONGEST_KEY = 200
+
+
+def _is_field(name: str) -> str:
+    if not name or name.startswith("$"):
+        raise ValueError(f"`{name}` is the name of no field; write it as in `paid_at`, or `state.changed_at`")
+    return name
 
 
 class Query(Connection, Trigger):
@@ -46,7 +52,7 @@ class Query(Connection, Trigger):
     """Which documents; extended JSON is understood. Default: all."""
     projection: dict[str, Any] | list[str] | None = None
     """Which of their fields come with the event; `cursor` is one of them."""
-    cursor: str = Field(default="_id", min_length=1)
+    cursor: Annotated[str, AfterValidator(_is_field)] = "_id"
     """The field that grows."""
     start: Literal["now", "beginning"] = "now"
     """Where the first look starts: behind what is there, or before it."""

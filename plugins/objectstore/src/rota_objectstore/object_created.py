@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from rota import Context, Duration, Event, Trigger
 from rota_objectstore.connection_fields import StoreFields
@@ -16,6 +16,13 @@ from rota_objectstore.places import Place, Uri, parse_uri
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ObjectStore
+
+
+def _is_folder(uri: str) -> str:
+    folder, _, name = uri.rpartition("/")
+    if "*" in name:
+        raise ValueError(f'`{uri}` is a folder, and has no `*`; write `uri: {folder}/` and `pattern: "{name}"`')
+    return uri
 
 
 class ObjectCreated(StoreFields, Trigger):
@@ -35,7 +42,7 @@ class ObjectCreated(StoreFields, Trigger):
           interval: 1m
     """
 
-    uri: Uri
+    uri: Annotated[Uri, AfterValidator(_is_folder)]
     """The folder."""
     pattern: str | None = Field(default=None, min_length=1)
     """Only objects whose name fits: `*`, `?`, `[…]`."""

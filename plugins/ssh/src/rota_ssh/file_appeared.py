@@ -6,9 +6,9 @@ import posixpath
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 from rota import Context, Duration, Event, Trigger
 from rota_ssh.connection import connection_to
@@ -16,6 +16,17 @@ from rota_ssh.connection_fields import HostFields
 from rota_ssh.download import matches
 from rota_ssh.endpoint import endpoint_of
 from rota_ssh.remote_files import Found, RemoteFiles
+
+
+def _is_one_folder(path: str) -> str:
+    folder, name = posixpath.split(path)
+    if not name:
+        raise ValueError(f"`{path}` names no files; for all of the folder write `{path}*`")
+    if "*" in folder or "?" in folder:
+        raise ValueError(
+            f"only the name may have `*` and `?`, and the folder is `{folder}`; one trigger looks into one folder"
+        )
+    return path
 
 
 class FileAppeared(HostFields, Trigger):
@@ -34,7 +45,7 @@ class FileAppeared(HostFields, Trigger):
           interval: 1m
     """
 
-    path: str = Field(min_length=1)
+    path: Annotated[str, AfterValidator(_is_one_folder)]
     """The files to look for: a folder, and a name that may have `*`, `?` and `[…]`."""
     stable_for: Duration = timedelta(seconds=10)
     """How long a file must stay as it is, size and date, before it counts."""

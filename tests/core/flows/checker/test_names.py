@@ -138,6 +138,32 @@ def test_keys_of_the_flow_are_checked(points: Check, key: str, expected: list[st
     assert begin(found, expected), found
 
 
+TRIGGERS = """
+variables: {bucket: b}
+inputs: [{id: env, type: string, default: x}]
+triggers: [{id: t, %s}]
+tasks: [{id: a, type: log, message: "{{ inputs.env }}"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [
+        ("type: objectstore.arrived, bucket: \"{{ vars.bucket }} {{ secret('x') }} {{ flow.id }} {{ now() }}\"", []),
+        ('type: objectstore.arrived, bucket: "{{ inputs.env }}"', ["unused-variable", "misplaced-name @ inputs"]),
+        ('type: objectstore.arrived, bucket: "{{ vars.buckt }}"', ["unused-variable", "unknown-variable @ buckt"]),
+        ("type: objectstore.arrived, bucket: \"{{ vars.bucket }}{{ kv('x') }}\"", ["misplaced-name @ kv"]),
+        ("type: objectstore.arrived, bucket: \"{{ vars.bucket }}{{ secrt('x') }}\"", ["unknown-name @ secrt"]),
+        ('type: objectstore.arrived, bucket: "{{ vars.bucket }}{{ vars. }}"', ["invalid-expression @ vars."]),
+        ("type: webhook, token: \"{{ secret('x') }}\", when: vars.bucket == 'b'", []),
+        ('type: webhook, hmac: "{{ vars.bucket }}"', ["misplaced-name @ vars"]),
+    ],
+)
+def test_fields_of_triggers_are_checked(points: Check, trigger: str, expected: list[str]) -> None:
+    found = points(TRIGGERS % trigger)
+    assert begin(found, expected), found
+
+
 def test_variables_of_the_namespace_are_known(points: Check, tmp_path: object) -> None:
     settings = Settings.model_validate({"home": str(tmp_path), "namespaces": {"data": {"variables": {"x": 1}}}})
     body = 'tasks: [{id: b, type: log, message: "{{ vars.x }}"}]'

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from yaml.nodes import ScalarNode
 
 from rota.errors import Finding, Place, PluginError
-from rota.extensions import Task
+from rota.extensions import Task, Trigger
 from rota.flows.checker.codes import CODES
 from rota.flows.checker.positions import place_within
+from rota.flows.checker.spots import Spot, spots_of
 from rota.flows.checker.tree import Tree, tree_of
 from rota.flows.models import Flow
 from rota.flows.places import Path
@@ -49,6 +50,11 @@ class Examination:
         return tree_of(self.loaded.flow)
 
     @cached_property
+    def spots(self) -> list[Spot]:
+        """The places of the flow where an expression may stand."""
+        return list(spots_of(self.flow, self.tree, self.type_of, self.trigger_of))
+
+    @cached_property
     def around(self) -> NamespaceSettings | None:
         """The settings of the namespace."""
         return None if self.settings is None else self.settings.namespace_settings(self.namespace)
@@ -65,6 +71,13 @@ class Examination:
             except PluginError:
                 self.types[name] = None
         return self.types[name]
+
+    def trigger_of(self, name: str) -> type[Trigger] | None:
+        """Return the class of a plugin's trigger type, or None where it cannot be had."""
+        try:
+            return self.plugins.trigger_type(name)
+        except PluginError:
+            return None
 
     def report(
         self, code: str, message: str, path: Path, hint: str = "", *, key: bool = False, place: Place | None = None

@@ -12,7 +12,7 @@ from rota.flows.checker.functions import check_call
 from rota.flows.checker.inference import infer
 from rota.flows.checker.names import Reader
 from rota.flows.checker.shapes import ANY, Shape
-from rota.flows.checker.spots import Spot, spots_of
+from rota.flows.checker.spots import Spot
 from rota.flows.checker.steering import check_secrets
 from rota.flows.checker.world import World
 from rota.flows.places import Path
@@ -36,7 +36,7 @@ def check_expressions(exam: Examination, world: World) -> Used:
     """Report what is wrong with the expressions of the flow; return what they use."""
     reader = Reader(exam, world)
     used = Used(set(), set())
-    for spot in spots_of(exam.flow, exam.tree, exam.type_of):
+    for spot in exam.spots:
         value = compiled(exam, spot)
         if value is None:
             used.inputs.add(None)

@@ -71,7 +71,7 @@ class Reader:
         if name in _WHERE or name in ("outputs", "tasks", "inputs", "vars", "trigger", "execution", "labels"):
             if not guarded:
                 hint = f"`{name}` is there {_WHERE[name]}" if name in _WHERE else (
-                    f"there is {_listed(spot.names - FUNCTIONS)}")  # fmt: skip
+                    f"there is {_listed(spot.names - FUNCTIONS or spot.names)}")  # fmt: skip
                 message = f"`{name}` has no value in `{spot.root}`" + _of(spot.site)
                 self._exam.report("misplaced-name", message, spot.path, hint, place=place)
             return

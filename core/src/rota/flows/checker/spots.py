@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from rota.extensions import Task
+from rota.extensions import Extension, Task, Trigger
 from rota.flows.alerts import ALERT_NAMES
 from rota.flows.checker.tree import Cursor, Site, Tree, end_of_tasks, start_of
 from rota.flows.models import (
@@ -29,6 +29,7 @@ from rota.flows.models import (
 )
 from rota.flows.places import Path
 from rota.flows.task_fields import field_rules
+from rota.flows.triggers import AnyTrigger, PluginTrigger, WebhookTrigger
 
 Mode = Literal["value", "expression", "condition"]
 RUN = frozenset("inputs vars outputs tasks trigger execution flow labels now kv read file secret range dict".split())
@@ -37,8 +38,11 @@ _ITEM = frozenset({"item", "index", "key"})
 _STATIC = frozenset({"inputs", "vars", "flow", "now", "range", "dict"})
 _PLACE = _STATIC | {"labels"}
 _TRIGGER = frozenset({"trigger", "vars", "flow", "labels", "now", "range", "dict"})
+_POLL = frozenset({"vars", "flow", "secret", "now", "range", "dict"})
+_CALL = frozenset({"secret", "range", "dict"})
 
 TypeOf = Callable[[str], type[Task] | None]
+TriggerOf = Callable[[str], type[Trigger] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,14 @@ class Spot:
         return next((str(part) for part in reversed(self.path) if isinstance(part, str)), "")
 
 
-def spots_of(flow: Flow, tree: Tree, type_of: TypeOf) -> Iterator[Spot]:
+def spots_of(flow: Flow, tree: Tree, type_of: TypeOf, trigger_of: TriggerOf) -> Iterator[Spot]:
     """Yield every spot of `flow`, in the order in which a run comes to them."""
     yield from _before(flow)
+    for index, trigger in enumerate(flow.triggers):
+        yield from _of_trigger(trigger, ("triggers", index), trigger_of)
+    for index, rule in enumerate(flow.alerts):
+        for name in ("title", "text"):
+            yield Spot(("alerts", index, name), getattr(rule, name), "value", ALERT_NAMES, steers="is told to people")
     for site in tree.sites:
         yield from _of_step(site, type_of)
     end = end_of_tasks(tree.root)
@@ -83,16 +92,20 @@ def _before(flow: Flow) -> Iterator[Spot]:
     yield Spot(("labels",), flow.labels, "value", _PLACE | {"trigger"}, steers="steers the flow")
     if flow.concurrency is not None:
         yield Spot(("concurrency", "key"), flow.concurrency.key, "value", _PLACE, steers="steers the flow")
-    for index, trigger in enumerate(flow.triggers):
-        path: Path = ("triggers", index)
-        yield Spot((*path, "when"), trigger.when, "condition", _TRIGGER, steers="steers the flow")
-        for name in ("inputs", "labels"):
-            yield Spot((*path, name), getattr(trigger, name), "value", _TRIGGER, steers="is shown with the execution")
-        key = getattr(trigger, "idempotency_key", None)
+
+
+def _of_trigger(trigger: AnyTrigger, path: Path, trigger_of: TriggerOf) -> Iterator[Spot]:
+    yield Spot((*path, "when"), trigger.when, "condition", _TRIGGER, steers="steers the flow")
+    for name in ("inputs", "labels"):
+        yield Spot((*path, name), getattr(trigger, name), "value", _TRIGGER, steers="is shown with the execution")
+    if isinstance(trigger, PluginTrigger):
+        yield from _typed(Spot(path, None, "value", _POLL), trigger.fields, trigger_of(trigger.type))
+    elif isinstance(trigger, WebhookTrigger):
+        key = trigger.idempotency_key
         yield Spot((*path, "idempotency_key"), key, "expression", _TRIGGER, steers="steers the flow")
-    for index, rule in enumerate(flow.alerts):
-        for name in ("title", "text"):
-            yield Spot(("alerts", index, name), getattr(rule, name), "value", ALERT_NAMES, steers="is told to people")
+        for name in ("token", "hmac"):
+            given = getattr(trigger, name)
+            yield Spot((*path, name), given and given.get_secret_value(), "value", _CALL)
 
 
 def _names(cursor: Cursor, extra: frozenset[str] = frozenset()) -> tuple[frozenset[str], Site | None]:
@@ -195,18 +208,25 @@ _SHOWN = {"log": ("message",), "kv.set": ("value",)}
 
 
 def _fields(base: Spot, step: TaskStep, cls: type[Task] | None) -> Iterator[Spot]:
+    for spot in _typed(base, step.fields, cls):
+        steers = ""
+        if spot.path[len(base.path)] in _SHOWN.get(step.type, ()):
+            to_log = step.type == "log"
+            steers = "is shown to everybody who may see the log" if to_log else "is stored where everybody can read it"
+        mode: Mode = "condition" if spot.mode == "expression" and step.type == "assert" else spot.mode
+        yield replace(spot, steers=steers, mode=mode)
+
+
+def _typed(base: Spot, fields: Mapping[str, Any], cls: type[Extension] | None) -> Iterator[Spot]:
+    """Yield the fields of a type, as that reads them; those of an unknown type as values."""
     rules = field_rules(cls) if cls is not None else None
-    for name, value in step.fields.items():
+    for name, value in fields.items():
         if rules is not None and name in rules.raw:
             continue
-        shown = name in _SHOWN.get(step.type, ())
-        steers = "is shown to everybody who may see the log" if shown and step.type == "log" else ""
-        steers = steers or ("is stored where everybody can read it" if shown else "")
-        spot = replace(base, path=(*base.path, name), value=value, steers=steers)
+        spot = replace(base, path=(*base.path, name), value=value)
         if rules is not None and name in rules.expressions:
-            mode: Mode = "condition" if step.type == "assert" else "expression"
             for index, one in enumerate(value if isinstance(value, list) else [value]):
                 path = (*spot.path, index) if isinstance(value, list) else spot.path
-                yield replace(spot, path=path, value=one, mode=mode)
+                yield replace(spot, path=path, value=one, mode="expression")
         else:
             yield replace(spot, shell=rules is not None and name in rules.shell)

@@ -9,7 +9,7 @@ from rota.flows.checker.fields import Owner, check_fields, whole_expression
 from rota.flows.checker.functions import check_file
 from rota.flows.checker.names import Reader
 from rota.flows.checker.shapes import Shape
-from rota.flows.checker.spots import Spot, spots_of
+from rota.flows.checker.spots import Spot
 from rota.flows.checker.world import World
 from rota.flows.models import CONTROL_TYPES, TaskStep
 from rota.flows.places import Path
@@ -54,7 +54,7 @@ def _shapes(exam: Examination, world: World) -> dict[Path, dict[str, Shape]]:
     """Return the shapes of fields that are one expression, by the path of their task."""
     reader = Reader(exam, world)
     shapes: dict[Path, dict[str, Shape]] = {}
-    for spot in spots_of(exam.flow, exam.tree, exam.type_of):
+    for spot in exam.spots:
         if _is_field(spot) and (found := whole_expression(spot.value)) is not None:
             shape = result_of(reader, spot, found)
             if shape.kinds:
