@@ -59,6 +59,37 @@ def test_secrets_of_both_versions_are_found(ctx: RecordedContext, bank: Bank) ->
         newer.get("../sys/mounts", ctx)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message", "hint"),
+    [
+        ({"mount": "nowhere"}, r"`nowhere/data/db/one` \(404\): no handler for route", "nothing is mounted there"),
+        ({"namespace": "nowhere"}, r"`secret/data/db/one` \(404\): namespace not found", ""),
+        ({"version": 1}, r"`secret/db/one` \(404\): Invalid path", "the engine there is KV version 2"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_told_and_no_missing_secret(
+    ctx: RecordedContext, bank: Bank, fields: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(SecretError, match=message) as refused:
+        Kv(**bank.root, **fields).get("db/one", ctx)
+    assert refused.value.hint.startswith(hint)
+    assert refused.value.retryable is False
+
+
+def test_a_dynamic_engine_that_is_not_there_is_told(ctx: RecordedContext, bank: Bank) -> None:
+    with pytest.raises(SecretError, match=r"`nowhere/creds/reader` \(404\): no handler for route"):
+        Dynamic(**bank.root, mount="nowhere").get("reader", ctx)
+
+
+@pytest.mark.parametrize("path", ["secret/data/db/backup", "secret/db/backup", "data/db/backup"])
+def test_a_path_with_what_the_backend_adds_itself_is_told_in_the_log(
+    ctx: RecordedContext, bank: Bank, path: str
+) -> None:
+    assert Kv(**bank.root).get(path, ctx) is None
+    [line] = ctx.log.lines
+    assert line.message == f"there is nothing at `secret/data/{path}`: the backend adds `secret/data/` itself"
+
+
 def test_secrets_of_a_namespace_are_its_own(ctx: RecordedContext, bank: Bank) -> None:
     bank.vault.request("POST", "sys/namespaces/cards")
     bank.vault.request("POST", "cards/sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})

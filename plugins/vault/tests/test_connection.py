@@ -232,6 +232,13 @@ def test_a_wrong_certificate_is_refused_for_good(
     assert failure.value.retryable is False
 
 
+def test_a_vault_without_tls_is_told(ctx: RecordedContext, bank: Bank) -> None:
+    url = bank.vault.url.replace("http://", "https://")
+    with pytest.raises(TaskFailed, match=f"Vault at `{url}` does not speak TLS: wrong version number") as failure:
+        Read(url=url, token=SecretStr("a"), path="a").run(ctx)
+    assert (failure.value.retryable, failure.value.hint) == (False, "is it `http://`?")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -240,6 +247,7 @@ def test_a_wrong_certificate_is_refused_for_good(
         {"tls": {}},
         {"jwt": {"role": "a"}},
         {"token": "a", "url": "https://me:word@vault"},
+        {"token": "a", "url": "https://vault/v1"},
     ],
 )
 def test_fields_that_cannot_be_are_refused(fields: dict[str, Any]) -> None:

@@ -48,6 +48,11 @@ def test_a_secret_is_written_read_patched_listed_and_deleted(
     assert List(**{**where, "path": "nothing"}).run(ctx).keys == []
 
 
+def test_an_engine_that_is_not_there_is_no_empty_list(ctx: RecordedContext, bank: Bank) -> None:
+    with pytest.raises(TaskFailed, match=r"`nowhere/metadata/tasks` \(404\): no handler for route"):
+        List(**bank.root, mount="nowhere", path="tasks").run(ctx)
+
+
 @pytest.mark.parametrize("path", ["secret/data/app/x", "secret/app/x", "data/app/x"])
 def test_a_path_with_what_the_engine_adds_itself_is_told(ctx: RecordedContext, bank: Bank, path: str) -> None:
     for login in (bank.root, bank.login):  # to one there is nothing, the other may not look there

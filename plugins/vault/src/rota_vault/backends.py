@@ -42,7 +42,7 @@ class VaultBackend(ConnectionFields, SecretBackend):
             return None
         own = path.removeprefix(self.prefix)
         if not own or own.startswith("/") or {"..", "."} & set(own.split("/")) or set(own) & set("?#%"):
-            raise SecretError(f"`{path}` is not a path of a secret", hint="write it like `db/backup`")
+            raise SecretError(f"`{path}` is not a path of a secret", hint=f"write it like `{self.prefix}db/backup`")
         return own
 
 
@@ -67,16 +67,18 @@ class Kv(VaultBackend):
     """The version of the engine."""
 
     def get(self, path: str, ctx: Context) -> Secret | None:
-        from rota_vault.problems import Problem
+        from rota_vault.problems import Problem, repeats_mount
 
         own = self.below_prefix(path)
         if own is None:
             return None
-        middle = "/data" if self.version == 2 else ""
+        address = f"{self.mount.strip('/')}{'/data' if self.version == 2 else ''}/{own}"
         try:
-            found = self.ask("get", f"{self.mount.strip('/')}{middle}/{own}")
+            found = self.ask("get", address)
         except Problem as problem:
-            if problem.status == 404:
+            if problem.absent:
+                if repeats_mount(address):
+                    ctx.log.warning(f"there is nothing at `{address}`: the backend adds `{self.mount}/data/` itself")
                 return None
             raise _error(path, problem) from problem
         data = (found.get("data") or {}).get("data") if self.version == 2 else found.get("data")
@@ -113,7 +115,7 @@ class Dynamic(VaultBackend):
         try:
             found = self.ask("get", f"{self.mount.strip('/')}/{self.endpoint}/{own}")
         except Problem as problem:
-            if problem.status == 404 or (problem.status == 400 and "unknown role" in problem.message):
+            if problem.absent or (problem.status == 400 and "unknown role" in problem.message):
                 return None
             raise _error(path, problem) from problem
         data = found.get("data") or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +88,7 @@ class ConnectionFields(BaseModel):
 
     model_config = _CONFIG
 
-    url: str = Field(pattern=r"^https?://[^/@\s]+/?$")
+    url: str
     """Where Vault is: `https://vault.bank.internal:8200`."""
     namespace: str | None = Field(default=None, min_length=1)
     """The namespace of Vault Enterprise or OpenBao: `bank/data`."""
@@ -116,14 +117,16 @@ class ConnectionFields(BaseModel):
 
     @field_validator("url")
     @classmethod
-    def _without_slash(cls, url: str) -> str:
+    def _is_address(cls, url: str) -> str:
+        if re.fullmatch(r"https?://[^/@\s]+/?", url) is None:
+            raise ValueError("write it like `https://vault.bank.internal:8200`, without a path and without a login")
         return url.rstrip("/")
 
     @model_validator(mode="after")
     def _has_one_login(self) -> ConnectionFields:
         names = ("token", "approle", "kubernetes", "jwt", "tls")
         if sum(getattr(self, name) is not None for name in names) != 1:
-            raise ValueError(f"one login: `{'`, `'.join(names)}`")
+            raise ValueError(f"give one login of `{'`, `'.join(names)}`")
         if self.tls is not None and self.client_certificate_file is None:
             raise ValueError("`tls` needs `client_certificate_file`")
         return self

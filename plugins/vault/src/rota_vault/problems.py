@@ -16,19 +16,28 @@ _WITHOUT = "`path` is what comes after the mount and, in KV 2, after `data/`"
 
 
 class Problem(Exception):
-    """Vault could not be asked, or said no: `status` is what it answered with, if it did."""
+    """Vault could not be asked, or said no: `status` is what it answered with, if it did.
+
+    `absent`: it said that there is nothing at the path, which is that of an engine.
+    """
 
     def __init__(
-        self, message: str, *, retryable: bool | None = None, status: int | None = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        retryable: bool | None = None,
+        status: int | None = None,
+        hint: str = "",
+        absent: bool = False,
     ) -> None:
         super().__init__(message)
         self.message, self.retryable, self.status, self.hint = message, retryable, status, hint
+        self.absent = absent
 
 
 def answered(url: str, path: str, response: Response) -> Problem:
     """Return what Vault said to a request for `path` that it did not carry out."""
     status, said = response.status_code, _said(response)
-    hint = _WITHOUT if _REPEATED.match(path) else "may the login's policy do that?" if status == 403 else ""
     if status == 503:
         return Problem(f"Vault at `{url}` is sealed, or not ready: {said}"[:500], status=status)
     final = status < 500 and status not in _PASSING
@@ -36,16 +45,32 @@ def answered(url: str, path: str, response: Response) -> Problem:
     what = f"has nothing at `{path}`" if nothing else f"says no to `{path}` ({status})"
     why = _gone(response) if nothing else said
     text = f"Vault at `{url}` {what}" + (f": {why}" if why else "")
-    return Problem(text[:500], retryable=False if final else None, status=status, hint=hint)
+    retryable = False if final else None
+    return Problem(text[:500], retryable=retryable, status=status, hint=_hint(path, status, said), absent=nothing)
+
+
+def repeats_mount(path: str) -> bool:
+    """Whether a path of KV 2 has the mount, or `data/`, once more behind the first: somebody wrote it, too."""
+    return _REPEATED.match(path) is not None
+
+
+def _hint(path: str, status: int, said: str) -> str:
+    if "no handler for route" in said:
+        return "nothing is mounted there: `vault secrets list` and `vault auth list` show what is"
+    if "versioned K/V" in said:
+        return "the engine there is KV version 2"
+    if repeats_mount(path):
+        return _WITHOUT
+    return "may the login's policy do that?" if status == 403 else ""
 
 
 def _said(response: Response) -> str:
-    """Return the errors in an answer, or its text where it is none of Vault's own."""
+    """Return the errors in an answer, or the warnings, or its text where it is none of Vault's own."""
     try:
         found = response.json()
     except ValueError:
         return " ".join(response.text.split())
-    errors = found.get("errors") if isinstance(found, dict) else None
+    errors = found.get("errors", found.get("warnings")) if isinstance(found, dict) else None
     lines = errors if isinstance(errors, list) else []
     return "; ".join(" ".join(str(line).split()) for line in lines)
 
@@ -79,10 +104,18 @@ def unreachable(url: str, error: Exception) -> Problem:
     if isinstance(error, requests.exceptions.Timeout):
         return Problem(f"Vault at `{url}` did not answer within `operation_timeout`")
     if isinstance(error, requests.exceptions.SSLError):
-        return Problem(f"TLS with Vault at `{url}` failed", retryable=False)
+        return _tls_failed(url, error)
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return Problem(f"a certificate or key for Vault at `{url}` cannot be used: {error}", retryable=False)
     return Problem(f"Vault at `{url}` broke the exchange off, or cannot be reached: {_root(error)}")
+
+
+def _tls_failed(url: str, error: Exception) -> Problem:
+    reasons = [cause.reason for cause in _causes(error) if isinstance(cause, ssl.SSLError) and cause.reason]
+    reason = reasons[-1].lower().replace("_", " ") if reasons else "it gave no reason"
+    if "wrong version number" in reason or "http request" in reason:
+        return Problem(f"Vault at `{url}` does not speak TLS: {reason}", retryable=False, hint="is it `http://`?")
+    return Problem(f"TLS with Vault at `{url}` failed: {reason}", retryable=False)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

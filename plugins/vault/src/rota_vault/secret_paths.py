@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, Secret, SecretStr
 
 from rota import Context, TaskFailed
 from rota_vault.connection_fields import reveal
-from rota_vault.task import VaultTask, secret_value, status_of
+from rota_vault.task import VaultTask, secret_value
 
 _OUTPUT = ConfigDict(use_attribute_docstrings=True)
 _MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -215,7 +215,7 @@ class List(PathTask):
         try:
             found = self.ask(ctx, "list", self.address("metadata"))
         except TaskFailed as error:
-            if status_of(error) != 404:
+            if not getattr(error.__cause__, "absent", False):
                 raise
             return Listed(keys=[])
         return Listed(keys=found["data"]["keys"])
