@@ -13,7 +13,7 @@ from rota.errors import ExpressionError
 from rota.flows.checker.examination import Examination
 from rota.flows.checker.shapes import ANY, Shape
 from rota.flows.checker.written_secrets import written_secrets
-from rota.flows.phrases import hint_for, phrase
+from rota.flows.phrases import hint_for, phrase, said
 from rota.flows.places import Path
 from rota.flows.similar import did_you_mean, listed
 from rota.flows.templates import compile_value
@@ -98,8 +98,7 @@ def _report_value(exam: Examination, owner: Owner, path: Path, errors: list[Any]
     elif first["type"] == "missing":
         exam.report("missing-field", f"{name} has no `{first['loc'][-1]}`", place)
     elif first["type"] in ("value_error", "assertion_error"):
-        text, _, hint = str(first["msg"]).partition(", ")[2].partition("; ") if "error, " in first["msg"] else (
-            first["msg"], "", "")  # fmt: skip
+        text, _, hint = said(first).partition("; ")
         exam.report("invalid-value", f"{name}: {text}", place, hint)
     else:
         wanted = phrase(errors)
