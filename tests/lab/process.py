@@ -16,6 +16,8 @@ from typing import IO, Self
 from tests.lab.ports import PortTaken
 
 _GUARD = Path(__file__).with_name("guard.py")
+_TAKEN = ("in use", "port allocation failed")
+"""What servers say of a port that somebody else has; the latter is SeaweedFS's."""
 
 
 class ServerFailed(RuntimeError):
@@ -136,7 +138,7 @@ class ServerProcess:
     def _failure(self, what: str) -> RuntimeError:
         lines = self.log.read_text(errors="replace").splitlines()[-30:] if self.log.exists() else []
         text = "\n".join(lines)
-        kind = PortTaken if "in use" in text.lower() else ServerFailed
+        kind = PortTaken if any(words in text.lower() for words in _TAKEN) else ServerFailed
         return kind(f"{self.name} {what}; the end of {self.log}:\n{text}")
 
 

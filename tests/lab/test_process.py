@@ -79,8 +79,15 @@ def test_a_server_that_never_answers_is_ended(tmp_path: Path) -> None:
     assert processes_with(f"{tmp_path}") == []
 
 
-def test_a_lost_port_is_told_from_other_failures(tmp_path: Path) -> None:
-    server = ServerProcess.start(["/bin/sh", "-c", "echo bind: Address already in use >&2; exit 1"], tmp_path)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bind: Address already in use",
+        "mini.go:1244 Port allocation failed: port 21541 for Admin is not available on 127.0.0.1 and cannot be used",
+    ],
+)
+def test_a_lost_port_is_told_from_other_failures(tmp_path: Path, said: str) -> None:
+    server = ServerProcess.start(["/bin/sh", "-c", f"echo '{said}' >&2; exit 1"], tmp_path)
     with pytest.raises(PortTaken):
         server.wait_until(lambda: False)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from rota.conductor.ownership import LeaseLost, Ownership
+from rota.conductor.ownership import LeaseLost, Ownership, StoreWentBack
 from rota.errors import StoreBusy, StoreError
 from rota.store import Connection, Store, conductors, kv, open_store
 from rota.store.migrate import migrate
@@ -44,10 +44,14 @@ def _counted(store: Store) -> Any:
 
 
 class Doubt:
-    """Has commits end without an answer: `happened` says, one after the other, whether they took place."""
+    """Has commits end without an answer: `happened` says, one after the other, whether they took place.
+
+    The error owns to that, unless it is not `honest`.
+    """
 
     def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.happened: list[bool] = []
+        self.honest = True
         self.commits = 0
         self._commit = store._commit
         monkeypatch.setattr(store, "_commit", self.commit)
@@ -61,7 +65,7 @@ class Doubt:
             self._commit(conn, transaction)
         else:
             transaction.rollback()
-        raise StoreBusy("the connection broke", doubtful=True)
+        raise StoreBusy("the connection broke", doubtful=self.honest)
 
 
 @pytest.fixture
@@ -82,6 +86,14 @@ def test_a_batch_in_doubt_is_written_exactly_once(
         assert conductors.standing(conn, "me") == (1, 2)
 
 
+def test_a_commit_that_is_wrongly_said_to_have_failed_is_not_repeated(
+    store: Store, ownership: Ownership, doubt: Doubt
+) -> None:
+    doubt.happened, doubt.honest = [True], False
+    ownership.commit(_count)
+    assert _counted(store) == 1
+
+
 def test_what_another_has_taken_over_is_not_written(store: Store, ownership: Ownership) -> None:
     with store.write() as conn:
         conn.execute(sa.text("UPDATE conductors SET epoch = epoch + 1"))
@@ -90,6 +102,17 @@ def test_what_another_has_taken_over_is_not_written(store: Store, ownership: Own
     assert _counted(store) == 0
     with pytest.raises(LeaseLost):
         ownership.renew()
+
+
+def test_nothing_is_written_to_a_store_that_went_back(store: Store, ownership: Ownership) -> None:
+    for _ in range(2):
+        ownership.commit(_count)
+    with store.write() as conn:  # as a replica stands that had not got the second
+        conn.execute(sa.text("UPDATE conductors SET batch = 1"))
+        kv.put(conn, "n", "count", 1, at=1.0)
+    with pytest.raises(StoreWentBack, match="the database has lost what it had taken"):
+        ownership.commit(_count)
+    assert _counted(store) == 1
 
 
 def test_a_batch_in_doubt_that_was_taken_over_meanwhile_is_lost(

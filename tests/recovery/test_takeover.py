@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from sqlalchemy import make_url
 
 from rota.executions.process_table import process_alive, start_time
 from tests.lab.postgres import Postgres
@@ -126,6 +130,32 @@ def test_a_database_that_dies_and_comes_back_costs_no_promise(tmp_path: Path) ->
             site.ended(execution)
         promises.check(site, started)
         assert server.process.poll() is None
+
+
+def test_a_server_whose_database_lost_commits_stops_and_the_next_goes_on_from_what_is_there(tmp_path: Path) -> None:
+    with Postgres.start() as database, Site(tmp_path, database.create_database(), durability="process") as site:
+        site.deploy(LONG)
+        server = site.serve()
+        execution = site.start("long")
+        site.until(lambda: len(site.ledger()) > 10, "work to begin")
+        # What is committed from here on is not on disk when the database dies.
+        _tell(database, "ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()", "CHECKPOINT")
+        count = len(site.ledger()) + 10
+        site.until(lambda: len(site.ledger()) > count, "work to go on")
+        database.kill()
+        site.until(lambda: "the store refused" in server.output(), "the server to notice")
+        database.restart()
+        assert server.wait() == 1
+        assert "the database has lost what it had taken" in server.output()
+        site.serve()
+        assert site.ended(execution)["state"] in {"success", "warning", "failed"}
+
+
+def _tell(database: Postgres, *statements: LiteralString) -> None:
+    url = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def test_what_waits_for_a_server_is_taken_by_the_first_however_much_it_is(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+import pytest
 
 from rota.alerts.disks import EVERY, Disks, usage_of
 from rota.store import Store, conditions
@@ -55,8 +58,19 @@ def test_a_disk_that_cannot_be_asked_is_left_out(store: Store) -> None:
     assert look(Disks([Path("/x")], broken), store, 0) == ""
 
 
-def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above(tmp_path: Path) -> None:
-    assert usage_of(tmp_path / "a" / "b") == usage_of(tmp_path)
+def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_of_the_one_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    found = shutil.disk_usage(tmp_path)
+
+    def usage(path: Path) -> object:
+        asked.append(path)
+        return found
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    assert usage_of(tmp_path / "a" / "b") == (found.total, found.free)
+    assert asked == [tmp_path]
 
 
 def test_a_disk_that_fills_is_told(office: Open) -> None:

@@ -236,7 +236,8 @@ def test_a_server_whose_database_goes_is_unready_but_alive_until_that_comes_back
 ) -> None:
     with Postgres.start() as postgres, postgres.database() as url:
         monkeypatch.setenv("ROTA_STORE", url)
-        rota.write("rota.yaml", SETTINGS + "lease: 3s\n")
+        # Killed, a database has what was committed with `durability: power`, the default.
+        rota.write("rota.yaml", "home: .rota\nlease: 3s\n")
         rota.ok("migrate")
         with serving(rota, "--probe-port", "0") as server:
             probe = read_to(server, "probes listen on")[-1].split()[-1]

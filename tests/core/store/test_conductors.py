@@ -31,11 +31,14 @@ def test_a_conductor_renews_and_checks_while_its_epoch_lasts(store: Store) -> No
     presence = _register(store, "me")
     with store.write() as conn:
         assert conductors.renew(conn, "me", 1, 60) == conductors.Renewal(commands=0, unowned=False)
-        assert conductors.check(conn, "me", 1, batch=7)
-        assert conductors.standing(conn, "me") == (1, 7)
-        assert not conductors.check(conn, "me", 2, batch=8)
+        assert conductors.check(conn, "me", 1, batch=1)
+        assert conductors.check(conn, "me", 1, batch=2)
+        assert conductors.standing(conn, "me") == (1, 2)
+        assert not conductors.check(conn, "me", 2, batch=3)
+        assert not conductors.check(conn, "me", 1, batch=4), "the batch before is not there"
+        assert not conductors.check(conn, "me", 1, batch=2), "it is there already"
         assert conductors.renew(conn, "me", 2, 60) is None
-        assert conductors.standing(conn, "me") == (1, 7)
+        assert conductors.standing(conn, "me") == (1, 2)
         assert conductors.standing(conn, "nobody") is None
     if presence:
         presence.release()

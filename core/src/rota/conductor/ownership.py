@@ -32,10 +32,22 @@ SAY_AGAIN = 30.0
 class LeaseLost(RotaError):
     """Another server has adopted what was this conductor's: nothing of it counts any more."""
 
+    def __init__(
+        self,
+        message: str = "another server has taken over what ran here: this one was silent for longer than its `lease`",
+        *,
+        hint: str = "start it again; if it was only slow, set a longer `lease`",
+    ) -> None:
+        super().__init__(message, hint=hint)
+
+
+class StoreWentBack(LeaseLost):
+    """The store lacks what it had taken from this conductor: to go on from what is in memory would be wrong."""
+
     def __init__(self) -> None:
         super().__init__(
-            "another server has taken over what ran here: this one was silent for longer than its `lease`",
-            hint="start it again; if it was only slow, set a longer `lease`",
+            "the database has lost what it had taken: it was restored, or another took its place that had not got all",
+            hint="start the server again: it goes on from what the database has",
         )
 
 
@@ -123,7 +135,11 @@ class Ownership:
             if doubtful and conductors.standing(conn, self.id, lock=True) == (self.epoch, self.batch):
                 return
             if not conductors.check(conn, self.id, self.epoch, self.batch, patience=self.lease):
-                raise LeaseLost
+                found = conductors.standing(conn, self.id)
+                if found == (self.epoch, self.batch):
+                    return  # an earlier try was committed, whatever its error said
+                # Adopters raise the epoch, and may remove the row.
+                raise StoreWentBack if found is not None and found[0] == self.epoch else LeaseLost
             write(conn)
             failpoints.hit_commit(conn)
 
@@ -155,7 +171,7 @@ class Ownership:
         return time.monotonic() >= self._renew_at
 
     def renew(self) -> None:
-        """Renew the lease; raises LeaseLost when it is gone."""
+        """Renew the lease. Raises LeaseLost when it is gone."""
         asked = time.monotonic()
         opened = self._store.read if self._presence is not None else self._store.write
         try:

@@ -43,7 +43,7 @@ class ClientPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._clients: dict[object, list[_Client]] = {}
-        self._owned: dict[str, set[_Client]] = {}
+        self._owned: dict[str, dict[_Client, None]] = {}
         self._opening: dict[object, threading.Lock] = {}
         self._closed = False
 
@@ -74,7 +74,7 @@ class ClientPool:
                 self._closed = True
                 left = [client for clients in self._clients.values() for client in clients]
             else:
-                used = self._owned.pop(owner, set())
+                used = self._owned.pop(owner, {})
                 for client in used:
                     client.owners.discard(owner)
                 left = [client for client in used if not client.owners]
@@ -105,11 +105,11 @@ class ClientPool:
         if not same:
             del self._clients[client.key]
         for owner in client.owners & self._owned.keys():
-            self._owned[owner].discard(client)
+            self._owned[owner].pop(client, None)
 
     def _own(self, owner: str, client: _Client) -> None:
         client.owners.add(owner)
-        self._owned.setdefault(owner, set()).add(client)
+        self._owned.setdefault(owner, {})[client] = None
 
     def _take(self, owner: str, key: object, *, shared: bool) -> _Client | None:
         with self._lock:

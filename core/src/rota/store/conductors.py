@@ -23,8 +23,9 @@ _MINE = (_c.id == sa.bindparam("b_id"), _c.epoch == sa.bindparam("b_epoch"))
 _CLOCK: sa.ColumnElement[float] = sa.literal_column("extract(epoch FROM clock_timestamp())::float8", sa.Double())
 # Should this process be stopped inside the transaction, the server must not keep its locks from adopters for long.
 _PATIENCE = sa.func.set_config("idle_in_transaction_session_timeout", sa.bindparam("b_patience"), sa.true())
-_CHECK = sa.update(conductors).where(*_MINE).values(batch=sa.bindparam("b_batch")).returning(_PATIENCE)
-_CHECK_SQLITE = "UPDATE conductors SET batch = ? WHERE id = ? AND epoch = ?"
+_FOLLOWS = _c.batch == sa.bindparam("b_batch", type_=sa.BigInteger) - 1
+_CHECK = sa.update(conductors).where(*_MINE, _FOLLOWS).values(batch=sa.bindparam("b_batch")).returning(_PATIENCE)
+_CHECK_SQLITE = "UPDATE conductors SET batch = ?1 WHERE id = ?2 AND epoch = ?3 AND batch = ?1 - 1"
 _WAITING = """
     (SELECT count(*) FROM commands AS c JOIN executions AS e ON e.id = c.execution_id
       WHERE c.applied_at IS NULL AND e.owner = :id) AS commands,
@@ -98,9 +99,11 @@ def renew(conn: sa.Connection, conductor_id: str, epoch: int, ttl: float) -> Ren
 
 
 def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int, *, patience: float = 60.0) -> bool:
-    """Write the number of this transaction's batch, and keep adopters out until it ends; False: the epoch is over.
+    """Write the number of this transaction's batch, and keep adopters out until it ends.
 
-    `patience` is how many seconds this process may be silent inside the transaction before PostgreSQL ends that.
+    False: the epoch is over, or the batch before this one is not there (`standing` tells which). The latter is so after
+    a database was restored, or another took its place that had not got all: what this conductor knows is not what it
+    has. `patience` is how many seconds this process may be silent inside the transaction before PostgreSQL ends that.
     """
     if conn.dialect.name == "sqlite":  # every transaction begins with it: past SQLAlchemy it costs a tenth
         return int(raw(conn).execute(_CHECK_SQLITE, (batch, conductor_id, epoch)).rowcount) > 0
