@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import LiteralString, Self
 
 import psycopg
 from psycopg import sql
@@ -72,13 +72,13 @@ class Postgres:
     def create_database(self) -> str:
         """Create an empty database and return its SQLAlchemy URL."""
         name = f"rota_{uuid.uuid4().hex}"
-        self._administer(sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY").format(sql.Identifier(name)))
+        self.administer(sql.SQL("CREATE DATABASE {} STRATEGY FILE_COPY").format(sql.Identifier(name)))
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def drop_database(self, url: str) -> None:
         """Drop the database of `url`, ending whoever is connected to it."""
         name = sql.Identifier(str(make_url(url).database))
-        self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        self.administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -102,10 +102,12 @@ class Postgres:
         if self._server is not None:
             self._server.stop()
 
-    def _administer(self, statement: sql.Composed) -> None:
+    def administer(self, *statements: sql.Composed | LiteralString) -> None:
+        """Run statements as the administrator, each committed by itself."""
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(statement)
+            for statement in statements:
+                connection.execute(statement)
 
     def __enter__(self) -> Self:
         return self

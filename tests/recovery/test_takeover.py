@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import LiteralString
-
-import psycopg
-from sqlalchemy import make_url
 
 from rota.executions.process_table import process_alive, start_time
 from tests.lab.postgres import Postgres
@@ -139,7 +135,7 @@ def test_a_server_whose_database_lost_commits_stops_and_the_next_goes_on_from_wh
         execution = site.start("long")
         site.until(lambda: len(site.ledger()) > 10, "work to begin")
         # What is committed from here on is not on disk when the database dies.
-        _tell(database, "ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()", "CHECKPOINT")
+        database.administer("ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()", "CHECKPOINT")
         count = len(site.ledger()) + 10
         site.until(lambda: len(site.ledger()) > count, "work to go on")
         database.kill()
@@ -149,13 +145,6 @@ def test_a_server_whose_database_lost_commits_stops_and_the_next_goes_on_from_wh
         assert "the database has lost what it had taken" in server.output()
         site.serve()
         assert site.ended(execution)["state"] in {"success", "warning", "failed"}
-
-
-def _tell(database: Postgres, *statements: LiteralString) -> None:
-    url = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
 
 
 def test_what_waits_for_a_server_is_taken_by_the_first_however_much_it_is(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.processes import ask
+from tests.bench.running import best
 from tests.lab.s3 import S3
 
 from rota.testing import RecordedContext
@@ -46,14 +46,12 @@ def measure_small(objects: int = OBJECTS, rounds: int = 2) -> Measured:
         source = folder / "small"
         source.write_bytes(os.urandom(SMALL))
         store = _store(server, bucket)
-        found = [
-            (
-                _seconds(lambda: _own_small(fields, bucket, source, objects)),
-                _seconds(lambda: asyncio.run(_bare_small(store, source, objects))),
-            )
-            for _ in range(rounds)
-        ]
-    return Measured(min(own for own, _ in found), min(bare for _, bare in found))
+        own, bare = best(
+            lambda: _seconds(lambda: _own_small(fields, bucket, source, objects)),
+            lambda: _seconds(lambda: asyncio.run(_bare_small(store, source, objects))),
+            rounds=rounds,
+        )
+    return Measured(own, bare)
 
 
 def measure_large(size: int = LARGE, rounds: int = 2) -> dict[str, Measured]:
@@ -70,20 +68,19 @@ def measure_large(size: int = LARGE, rounds: int = 2) -> dict[str, Measured]:
         found = {}
         for task in ("put", "put over", "get"):
             put = "put" if task == "get" else task
-            ordered = partial(_ordered, fields=fields, bucket=bucket, task=task)
-            small = ordered(file=eighth, key=f"{put}-eighth")
+            order = {"fields": fields, "bucket": bucket, "task": task}
+            small = ask(_CHILD, {**order, "file": str(eighth), "key": f"{put}-eighth"})
             turns = [
-                (_seconds(bare[task.split()[0]]), ordered(file=source, key=f"{put}-{number}"))
+                (
+                    _seconds(bare[task.split()[0]]),
+                    ask(_CHILD, {**order, "file": str(source), "key": f"{put}-{number}"}),
+                )
                 for number in range(rounds)
             ]
             own = min(large["seconds"] for _, large in turns)
             megabytes = max(large["megabytes"] for _, large in turns)
             found[task] = Measured(own, min(floor for floor, _ in turns), megabytes, small["megabytes"])
     return found
-
-
-def _ordered(file: Path, **order: Any) -> dict[str, float]:
-    return ask(_CHILD, {**order, "file": str(file)})
 
 
 def _fill(path: Path, size: int) -> None:

@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tests.bench.running import best
 from tests.lab.sshfleet import Host, SshFleet
 
 from rota.testing.running import FlowRunner
@@ -39,22 +39,29 @@ def compare(fleet: SshFleet, parallel: int, rounds: int) -> tuple[float, float]:
         flow = _flow(fleet, parallel)
         _run(runner, flow, fleet)
         _bare(fleet.hosts[:1], fleet, 1)
-        return _best_in_turns(lambda: _run(runner, flow, fleet), lambda: _bare(fleet.hosts, fleet, parallel), rounds)
-
-
-def _best_in_turns(own: Callable[[], object], bare: Callable[[], object], rounds: int) -> tuple[float, float]:
-    found = [(_seconds(own), _seconds(bare)) for _ in range(rounds)]
-    return min(one for one, _ in found), min(one for _, one in found)
+        own, bare = best(
+            lambda: _seconds(lambda: _run(runner, flow, fleet)),
+            lambda: _seconds(lambda: _bare(fleet.hosts, fleet, parallel)),
+            rounds=rounds,
+        )
+    return own, bare
 
 
 def measure_ansible(hosts: int = 50, rounds: int = 3) -> tuple[float, float]:
     """Return the seconds for a command on `hosts` hosts at once, by a flow and by `ansible -m raw`; as `measure`."""
-    with SshFleet.start([f"h{number}" for number in range(hosts)]) as fleet, TemporaryDirectory() as folder:
-        ansible = partial(_ansible, fleet, Path(folder))
-        with FlowRunner(Path(folder) / "home") as runner:
-            own = partial(_run, runner, _flow(fleet, hosts), fleet)
-            own()
-            return _best_in_turns(own, ansible, rounds)
+    with (
+        SshFleet.start([f"h{number}" for number in range(hosts)]) as fleet,
+        TemporaryDirectory() as folder,
+        FlowRunner(Path(folder) / "home") as runner,
+    ):
+        flow = _flow(fleet, hosts)
+        _run(runner, flow, fleet)
+        own, ansible = best(
+            lambda: _seconds(lambda: _run(runner, flow, fleet)),
+            lambda: _seconds(lambda: _ansible(fleet, Path(folder))),
+            rounds=rounds,
+        )
+    return own, ansible
 
 
 def _ansible(fleet: SshFleet, folder: Path) -> None:

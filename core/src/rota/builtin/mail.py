@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
-_ADDRESS = re.compile(r"""(?:[^<>,;"\r\n]*<)?([^@\s<>,;]+@[^@\s<>,;]+)>?""")
+_BARE = r"[^@\s<>,;]+@[^@\s<>,;]+"
+_ADDRESS = re.compile(rf"""{_BARE}|[^<>,;"\r\n]*<{_BARE}>""")
 
 
 def _is_address(text: str) -> str:
-    if _ADDRESS.fullmatch(text) is None or ("<" in text) != (">" in text):
+    if _ADDRESS.fullmatch(text) is None:
         raise ValueError(f"`{text}` is no address; write `dba@bank.example`, or `DBA <dba@bank.example>`")
     return text
 
@@ -114,13 +115,13 @@ class Mail(AlertSink):
 
     def _mail(self, alert: Alert) -> EmailMessage:
         from email.message import EmailMessage
-        from email.utils import format_datetime
+        from email.utils import format_datetime, parseaddr
 
         message = EmailMessage()
         message["Subject"] = " ".join(alert.title.split())
         message["From"], message["To"] = self.sender, ", ".join(self.to)
         message["Date"] = format_datetime(alert.date)
-        message["Message-ID"] = f"<{alert.id}@{self.sender.rstrip('>').rpartition('@')[2]}>"
+        message["Message-ID"] = f"<{alert.id}@{parseaddr(self.sender)[1].partition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Rota-Severity"] = alert.severity
         message["X-Priority"] = "1" if alert.severity == "critical" else "3"

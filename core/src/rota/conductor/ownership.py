@@ -115,7 +115,7 @@ class Ownership:
         doubtful, wait = False, 0.02
         while True:
             try:
-                self._write(write, doubtful=doubtful)
+                self._write(write)
             except StoreError as error:
                 doubtful = doubtful or error.doubtful
                 if not (doubtful or mended_by_waiting(error)):
@@ -129,11 +129,9 @@ class Ownership:
                 self._refused_since = None
                 return
 
-    def _write(self, write: Callable[[Connection], object], *, doubtful: bool) -> None:
+    def _write(self, write: Callable[[Connection], object]) -> None:
         with self._store.write() as conn:
-            # The row is locked for the look: a COMMIT that is still on its way is over when we have it.
-            if doubtful and conductors.standing(conn, self.id, lock=True) == (self.epoch, self.batch):
-                return
+            # It waits for the row: a COMMIT of an earlier try that is still on its way is over then.
             if not conductors.check(conn, self.id, self.epoch, self.batch, patience=self.lease):
                 found = conductors.standing(conn, self.id)
                 if found == (self.epoch, self.batch):

@@ -101,9 +101,10 @@ def renew(conn: sa.Connection, conductor_id: str, epoch: int, ttl: float) -> Ren
 def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int, *, patience: float = 60.0) -> bool:
     """Write the number of this transaction's batch, and keep adopters out until it ends.
 
-    False: the epoch is over, or the batch before this one is not there (`standing` tells which). The latter is so after
-    a database was restored, or another took its place that had not got all: what this conductor knows is not what it
-    has. `patience` is how many seconds this process may be silent inside the transaction before PostgreSQL ends that.
+    It waits for another transaction of that conductor. False, and `standing` tells which: the epoch is over; this batch
+    is there already, so that a COMMIT whose outcome was not known took place; or the one before it is not, which is so
+    after a database was restored, or another took its place that had not got all. `patience` is how many seconds this
+    process may be silent inside the transaction before PostgreSQL ends that.
     """
     if conn.dialect.name == "sqlite":  # every transaction begins with it: past SQLAlchemy it costs a tenth
         return int(raw(conn).execute(_CHECK_SQLITE, (batch, conductor_id, epoch)).rowcount) > 0
@@ -111,15 +112,9 @@ def check(conn: sa.Connection, conductor_id: str, epoch: int, batch: int, *, pat
     return conn.execute(_CHECK, parameters).first() is not None
 
 
-def standing(conn: sa.Connection, conductor_id: str, *, lock: bool = False) -> tuple[int, int] | None:
-    """Return (epoch, batch) as stored, which tells after a doubtful COMMIT whether it took place.
-
-    With `lock` it waits until no other transaction of that conductor is on its way.
-    """
-    statement = sa.select(_c.epoch, _c.batch).where(_c.id == conductor_id)
-    if lock and conn.dialect.name != "sqlite":
-        statement = statement.with_for_update()
-    row = conn.execute(statement).one_or_none()
+def standing(conn: sa.Connection, conductor_id: str) -> tuple[int, int] | None:
+    """Return (epoch, batch) as stored: after a `check` that failed it tells why."""
+    row = conn.execute(sa.select(_c.epoch, _c.batch).where(_c.id == conductor_id)).one_or_none()
     return None if row is None else (row.epoch, row.batch)
 
 

@@ -72,13 +72,14 @@ class Kv(VaultBackend):
         own = self.below_prefix(path)
         if own is None:
             return None
-        address = f"{self.mount.strip('/')}{'/data' if self.version == 2 else ''}/{own}"
+        engine = f"{self.mount.strip('/')}/{'data/' if self.version == 2 else ''}"
+        address = engine + own
         try:
             found = self.ask("get", address)
         except Problem as problem:
             if problem.absent:
                 if repeats_mount(address):
-                    ctx.log.warning(f"there is nothing at `{address}`: the backend adds `{self.mount}/data/` itself")
+                    ctx.log.warning(f"there is nothing at `{address}`: the backend adds `{engine}` itself")
                 return None
             raise _error(path, problem) from problem
         data = (found.get("data") or {}).get("data") if self.version == 2 else found.get("data")
