@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -130,8 +131,13 @@ class ServerProcess:
         self._guard.wait(10)
         _stream(self._guard.stdin).close()
 
+    def freeze(self) -> None:
+        """Stop the server's process group, and return once the server stands still; SIGCONT lets it go on."""
+        self.signal(signal.SIGSTOP)
+        self.wait_until(lambda: stands_still(self.pid))
+
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server's process group, such as SIGSTOP to let it hang and SIGCONT to let it go on."""
+        """Send a signal to the server's process group."""
         if self.running:
             os.killpg(self.pid, number)
 
@@ -140,6 +146,19 @@ class ServerProcess:
         text = "\n".join(lines)
         kind = PortTaken if any(words in text.lower() for words in _TAKEN) else ServerFailed
         return kind(f"{self.name} {what}; the end of {self.log}:\n{text}")
+
+
+def stands_still(pid: int) -> bool:
+    """Return whether every thread of a process is stopped.
+
+    SIGSTOP has one thread of a process stop the others: until that one runs, on a busy machine, they go on and answer.
+    """
+    states = []
+    # Where there is no /proc, nothing tells, and the signal alone has to do.
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):  # a thread that has ended meanwhile
+            states.append(stat.read_text().rpartition(")")[2].split()[0])
+    return set(states) <= {"T"}
 
 
 def processes_with(text: str) -> list[str]:

@@ -52,7 +52,7 @@ class Server:
 
     def freeze(self) -> None:
         """Let the server hang: connections stay open and nothing is answered until `thaw`."""
-        self._process.signal(signal.SIGSTOP)
+        self._process.freeze()
 
     def thaw(self) -> None:
         """Let a frozen server go on."""

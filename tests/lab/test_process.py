@@ -41,6 +41,31 @@ def test_a_server_that_heeds_no_signal_is_killed(tmp_path: Path) -> None:
     assert processes_with(f"{tmp_path}") == []
 
 
+def test_a_frozen_server_does_nothing_in_any_of_its_threads(tmp_path: Path) -> None:
+    program = """
+        import threading
+        def write(number):
+            with open(f"{number}.txt", "ab", buffering=0) as file:
+                while True:
+                    file.write(b".")
+        for number in range(8):
+            threading.Thread(target=write, args=(number,)).start()
+    """
+    server = ServerProcess.start([sys.executable, "-c", textwrap.dedent(program)], tmp_path)
+
+    def sizes() -> list[int]:
+        return [path.stat().st_size for path in sorted(tmp_path.glob("*.txt"))]
+
+    server.wait_until(lambda: len(sizes()) == 8 and all(sizes()))
+    for _ in range(20):
+        server.freeze()
+        frozen = sizes()
+        time.sleep(0.005)
+        assert sizes() == frozen
+        server.signal(signal.SIGCONT)
+    server.stop()
+
+
 def test_a_server_dies_with_a_parent_that_is_killed_and_its_folder_goes() -> None:
     folder = temporary_folder("orphan")
     program = f"""

@@ -20,6 +20,7 @@ from rota.server.application import Application
 from rota.settings import Settings, load_settings
 from rota.store import flows, open_store
 from rota.store.migrate import migrate
+from tests.lab.process import stands_still
 from tests.recovery.ledger import RECORD
 
 SOURCE = Path(rota.__file__).parent.parent
@@ -198,12 +199,7 @@ class Server:
     def freeze(self) -> None:
         """Stop all of its threads, and wait until they are: one that takes a lock at this moment may take it still."""
         self.signal(signal.SIGSTOP)
-        self._site.until(lambda: set(self._states()) == {"T"}, "every thread to stop")
-
-    def _states(self) -> Iterator[str]:
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with suppress(FileNotFoundError):  # a thread that has ended meanwhile
-                yield (task / "stat").read_text().rpartition(")")[2].split()[0]
+        self._site.until(lambda: stands_still(self.process.pid), "every thread to stop")
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """Wait until it has ended and return its exit code, -N for signal N."""
