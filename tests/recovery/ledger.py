@@ -42,6 +42,8 @@ class Once(Task):
 
     seconds: float = 0.0
     """How long it takes."""
+    until: str = ""
+    """A file that has to be there before it ends."""
     fails: int = 0
     """How many attempts fail."""
     value: Any = None
@@ -50,6 +52,8 @@ class Once(Task):
     def run(self, ctx: Context) -> Any:
         note(ctx, "start")
         ctx.cancelled.wait(self.seconds)
+        while not (self.may_end() or ctx.cancelled.wait(0.01)):
+            pass
         if ctx.cancelled.is_set():
             note(ctx, "stopped")
             return None
@@ -57,6 +61,10 @@ class Once(Task):
         if ctx.attempt <= self.fails:
             raise TaskFailed(f"attempt {ctx.attempt} fails")
         return {"value": self.value}
+
+    def may_end(self) -> bool:
+        """Whether the file is there."""
+        return not self.until or os.path.exists(self.until)  # noqa: PTH110 - starts quickly
 
 
 class Again(Once):
@@ -76,12 +84,9 @@ class Stubborn(Once):
         - {id: stuck, type: ledger.stubborn, until: /tmp/go-on}
     """
 
-    until: str
-    """It ends when this file is there."""
-
     def run(self, ctx: Context) -> Any:
         note(ctx, "start")
-        while not os.path.exists(self.until):  # noqa: PTH110 - starts quickly
+        while not self.may_end():
             time.sleep(0.01)
         note(ctx, "end")
         return {"value": self.value}

@@ -8,8 +8,10 @@ from tests.recovery.site import Site
 
 ONE = """
 id: one
+inputs:
+  - {id: door, type: string, default: /}
 tasks:
-  - {id: work, type: ledger.again, seconds: 0.2}
+  - {id: work, type: ledger.again, until: "{{ inputs.door }}"}
 finally:
   - {id: last, type: ledger.again}
 """
@@ -27,8 +29,10 @@ tasks:
 """
 PICKED = """
 id: picked
+inputs:
+  - {id: door, type: string}
 tasks:
-  - {id: work, type: ledger.once, seconds: 0.2%s}
+  - {id: work, type: ledger.once, until: "{{ inputs.door }}"%s}
 errors:
   - {id: told, type: ledger.again}
 """
@@ -38,7 +42,8 @@ def test_an_execution_taken_over_five_times_without_progress_is_poison(tmp_path:
     with Site(tmp_path) as site:
         site.deploy(ONE)
         server = site.serve()
-        execution = site.start("one")
+        door = tmp_path / "door"
+        execution = site.start("one", {"door": str(door)})
         site.until(site.ledger, "work to begin")
         server.kill()
         for _ in range(4):
@@ -48,6 +53,7 @@ def test_an_execution_taken_over_five_times_without_progress_is_poison(tmp_path:
         assert (row["state"], row["problem"]["type"], row["adoptions"]) == ("failed", "poison", 5)
         assert f"`rota executions restart {execution}` goes on with it" in last.output()
         assert site.states(execution) == {"": "failed", "work": "lost"}
+        door.touch()
         site.app.executions.restart(execution)
         assert site.ended(execution)["state"] == "success", (site.row(execution), site.states(execution), site.story())
 
@@ -109,9 +115,11 @@ def test_a_lost_task_does_what_on_lost_says(tmp_path: Path) -> None:
         failed = PICKED.replace("picked", "left") % ", retry: {attempts: 2}, on_lost: fail"
         site.deploy(retried, again, failed)
         server = site.serve()
-        executions = {flow: site.start(flow) for flow in ("picked", "tried", "left")}
-        site.until(lambda: len(site.ledger()) >= 3, "work to begin")
+        door = tmp_path / "door"
+        executions = {flow: site.start(flow, {"door": str(door)}) for flow in ("picked", "tried", "left")}
+        site.until(lambda: len(site.ledger()) == 3, "work to begin")
         server.kill()
+        door.touch()
         site.serve()
         ends = {flow: site.ended(execution)["state"] for flow, execution in executions.items()}
         assert ends == {"picked": "success", "tried": "success", "left": "failed"}
