@@ -63,6 +63,26 @@ def test_a_host_that_fails_names_itself_and_its_task(ctx: RecordedContext) -> No
     assert caught.value.output.hosts["one"].status == "ok"
 
 
+def test_a_failure_that_the_playbook_ignores_is_a_warning(ctx: RecordedContext) -> None:
+    output = playbook([{"ansible.builtin.fail": {"msg": "never mind"}, "ignore_errors": True}]).run(ctx)
+    assert output.hosts["one"].status == "ok"
+    assert output.hosts["one"].ignored == 1
+    said = [line.level for line in ctx.log.lines if "never mind" in line.message]
+    assert said
+    assert set(said) == {"warning"}
+
+
+def test_plays_that_match_no_host_are_warned_about(ctx: RecordedContext) -> None:
+    plays = [{"name": "theirs", "hosts": "mongodb", "gather_facts": False, "tasks": [{"ansible.builtin.ping": {}}]}]
+    assert playbook([], plays=plays).run(ctx).hosts == {}
+    warnings = [line.message for line in ctx.log.lines if line.level == "warning"]
+    assert warnings == [
+        "[WARNING]: Could not match supplied host pattern, ignoring: mongodb",
+        "skipping: no hosts matched",
+        "no task has run on any host: do the plays' `hosts` match the inventory?",
+    ]
+
+
 def test_a_host_that_cannot_be_reached_is_told_apart(ctx: RecordedContext) -> None:
     unreachable = {"all": {"hosts": {"gone": {"ansible_host": "127.0.0.1", "ansible_port": 1}}}}
     with pytest.raises(TaskFailed, match="host `gone` could not be reached") as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -10,6 +11,7 @@ from pydantic import BaseModel, Field
 from rota import Context, TaskFailed
 
 _BAD = {"runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
+_WARNINGS = {"warning", "system_warning", "deprecated", "playbook_on_no_hosts_matched"}
 _LONGEST = 500
 """Characters of a message in an error; the log has all of it."""
 _COUNTS = {
@@ -93,9 +95,10 @@ class Results:
 
     def _event(self, event: dict[str, Any]) -> None:
         kind = event.get("event", "")
+        say = self._level(kind, bool(event.get("ignored")))
         for text in str(event.get("stdout") or "").splitlines():
             if text.strip():
-                (self._ctx.log.error if kind in _BAD else self._ctx.log.info)(text)
+                say(text)
                 if kind in ("error", "verbose") and "ERROR" in text:
                     self.errors.append(text)
         if kind == "playbook_on_stats":
@@ -104,6 +107,13 @@ class Results:
             self.output.exit_code = int(event["exit_code"])
         elif event.get("host"):
             self._host_event(kind, event)
+
+    def _level(self, kind: str, ignored: bool) -> Callable[[str], None]:
+        """Return what writes the text of an event to the log."""
+        log = self._ctx.log
+        if kind == "error" or (kind in _BAD and not ignored):
+            return log.error
+        return log.warning if kind in _BAD or kind in _WARNINGS else log.info
 
     def _host_event(self, kind: str, event: dict[str, Any]) -> None:
         name = event["host"]
@@ -126,6 +136,8 @@ class Results:
             for name, count in (counts.get(key) or {}).items():
                 setattr(self.output.hosts.setdefault(name, Host()), field, count)
         self.output.stats = counts.get("artifact_data") or {}
+        if not self.output.hosts:
+            self._ctx.log.warning("no task has run on any host: do the plays' `hosts` match the inventory?")
         for name, host in sorted(self.output.hosts.items()):
             if host.unreachable:
                 host.status = "unreachable"
