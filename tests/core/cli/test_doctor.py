@@ -226,17 +226,17 @@ def register_artifact_stores():
 
 
 def test_everything_that_hangs_is_waited_for_at_once(well: Rota, dists: Dists, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "PATIENCE", 1.0)
+    monkeypatch.setattr(looking, "PATIENCE", 2.0)
     dists.install("far", BACKENDS)
     dists.install("deep", STORES)
     backends = [f"{{id: far-{n}, type: far.down, retryable: true, seconds: 60}}" for n in range(9)]
     well.write("rota.yaml", f"home: .rota\nartifacts: {{type: deep.deep}}\nsecrets: [{', '.join(backends)}]\n")
     began = time.monotonic()
     result = well("doctor", "--json")
-    assert time.monotonic() - began < 6, "one after the other they take ten seconds"
+    assert time.monotonic() - began < 18, "one after the other they take twenty seconds"
     wrong = [check for check in result.json["checks"] if check["state"] == "error"]
     assert [check["name"] for check in wrong] == ["artifacts"] + ["secrets"] * 9
-    assert {check["message"].removeprefix("far-")[1:] for check in wrong[1:]} == {": there is no answer within 1 s"}
+    assert {check["message"].removeprefix("far-")[1:] for check in wrong[1:]} == {": there is no answer within 2 s"}
 
 
 def test_what_is_known_to_be_wrong_is_shown(well: Rota) -> None:
