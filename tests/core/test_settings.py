@@ -264,6 +264,10 @@ def test_alert_rules_have_defaults() -> None:
         ("    stats: [failed]\n", "rota.yaml:5:5: unknown key `alerts.0.stats`\n  hint: did you mean `states`?"),
         ("    states: [lost]\n", "rota.yaml:5:14: `alerts.0.states.0` must be `success`, `warning`"),
         ("    text: '{{ outputs.a }}'\n", "rota.yaml:5:11: `text` of alert rule `ops`: it uses `outputs`"),
+        (
+            "    title: '{{ alert.titel }}'\n",
+            "rota.yaml:5:12: `title` of alert rule `ops`: `alert` has no `titel`\n  hint: did you mean `title`?",
+        ),
         ("    text: '{{ 1 + }}'\n", "rota.yaml:5:11: `text` of alert rule `ops`: `1 +`: it is no expression"),
         ("  - {id: all, to: [chatt]}\n", "rota.yaml:5:20: alert rule `all`: there is no sink `chatt`"),
         ("  - {id: ops, to: [chat]}\n", "rota.yaml:3:3: `alerts`: the id `ops` is there twice"),
@@ -271,6 +275,12 @@ def test_alert_rules_have_defaults() -> None:
 )
 def test_a_wrong_alert_rule_has_its_place(rule: str, refused: str) -> None:
     assert refused in refusal(RULES + rule)
+
+
+def test_what_alert_rules_read_may_be_missing_where_they_say_what_then() -> None:
+    words = "{{ alert.titel | default('none') }}: {{ labels.team }}, {{ incidents[0].titel }}, {{ error.message }}"
+    (rule,) = load(f'{RULES}    title: "{words}"\n').alerts
+    assert rule.title == words
 
 
 def test_a_sink_has_a_limit_of_its_own() -> None:

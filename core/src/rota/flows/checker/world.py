@@ -38,7 +38,7 @@ RESERVED_COLUMNS = {"key": TEXT, "state": TEXT, "started": union([TEXT, NULL]), 
 _INPUTS = {"string": TEXT, "int": INTEGER, "float": NUMBER, "bool": BOOLEAN, "multiselect": LIST, "date": DATE,
            "datetime": DATE, "time": DATE, "duration": DURATION, "list": LIST, "file": ARTIFACT, "uri": TEXT,
            "email": TEXT, "secret": Shape("string", secret=True)}  # fmt: skip
-_FIXED = {
+FIXED = {
     "execution": mapping({"id": TEXT, "state": TEXT, "started_at": DATE, "run": INTEGER}),
     "flow": mapping({"id": TEXT, "namespace": TEXT, "timezone": TEXT}),
     "task": mapping({"id": TEXT, "type": TEXT, "attempt": INTEGER}),
@@ -62,6 +62,7 @@ _FIXED = {
     "index": INTEGER,
     "key": TEXT,
 }
+"""The names that stand for the same in every flow."""
 TASK_STATE = mapping({"state": TEXT})
 
 
@@ -108,7 +109,7 @@ class World:
             return self.variables
         if name in ("item", "target"):
             return self.item(name, spot)
-        return _FIXED.get(name, ANY)
+        return FIXED.get(name, ANY)
 
     def item(self, name: str, spot: Spot) -> Shape:
         """Return the shape of `item` or `target` at `spot`."""
