@@ -55,7 +55,7 @@ class FlowRuns:
 
     def wait_for(self, what: Callable[[], bool]) -> None:
         """Return once `what` is true, which must be within 30 seconds."""
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 100
         while not what():
             assert time.monotonic() < limit, "it did not come"
             time.sleep(0.005)
@@ -90,7 +90,7 @@ class FlowRuns:
         """Run a flow that is in no file, in the same way."""
         return self.ended(self.app.executions.run_file(flow, inputs or {}))
 
-    def restart(self, execution: str, *, run_lost: bool = False, patience: float = 60) -> Ran:
+    def restart(self, execution: str, *, run_lost: bool = False, patience: float = 200) -> Ran:
         """Go on with an execution at what did not succeed, to its end, within `patience` seconds."""
         self.app.executions.restart(execution, run_lost=run_lost)
         return self.ended(execution, patience)
@@ -126,7 +126,7 @@ class FlowRuns:
         with self.mongodb() as client:
             yield client[database]
 
-    def ended(self, execution: str, patience: float = 60) -> Ran:
+    def ended(self, execution: str, patience: float = 200) -> Ran:
         """Return how an execution ended, within `patience` seconds."""
         row = self.app.executions.wait(execution, patience)
         assert row is not None, self._log(execution)

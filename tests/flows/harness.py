@@ -14,7 +14,7 @@ from rota.server.records import public
 from rota.settings import Settings
 from tests.flows import probe
 
-PATIENCE = 30.0
+PATIENCE = 100.0
 """Seconds after which something that should happen has not."""
 
 

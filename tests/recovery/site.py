@@ -24,7 +24,7 @@ from tests.lab.process import stands_still
 from tests.recovery.ledger import RECORD
 
 SOURCE = Path(rota.__file__).parent.parent
-PATIENCE = 60.0
+PATIENCE = 150.0
 """Seconds after which a test gives up waiting."""
 
 

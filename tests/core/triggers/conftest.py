@@ -20,7 +20,7 @@ from tests.core.dists import Dists, dists
 
 __all__ = ["dists"]
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 class Clockwork:
