@@ -33,7 +33,8 @@ class Bulk:
 
     `update` names the columns that replace those of a row with the same primary key; of those, a None in one of `keep`
     leaves what is there. Without `update` a row that exists is an error, or with `ignore` left alone. Every row given
-    must have every one of `columns` (default: all); they stand in the order of the table.
+    must have every one of `columns` (default: all); they stand in the order of the table. `on_server` are columns that
+    PostgreSQL gives a value, and SQLite its default.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Bulk:
         update: Iterable[str] = (),
         keep: Iterable[str] = (),
         ignore: bool = False,
+        on_server: Mapping[str, sa.ColumnElement[Any]] | None = None,
     ) -> None:
         self._table = table
+        self._on_server = on_server or {}
         wanted = set(columns or table.c.keys())
         self._columns = tuple(column.name for column in table.c if column.name in wanted)
         self._update, self._keep, self._ignore = tuple(update), frozenset(keep), ignore
@@ -92,8 +95,9 @@ class Bulk:
     def _postgres(self) -> sa.Insert:
         from sqlalchemy.dialects import postgresql
 
-        source = _records(self._table, self._columns)
-        statement = postgresql.insert(self._table).from_select(list(self._columns), sa.select(*source.c), False)
+        source, more = _records(self._table, self._columns), self._on_server
+        rows = sa.select(*source.c, *more.values())
+        statement = postgresql.insert(self._table).from_select([*self._columns, *more], rows, False)
         finished: sa.Insert = self._on_conflict(statement)
         return finished
 

@@ -11,15 +11,10 @@ from rota.store.bulk import Bulk, Row, upsert
 from rota.store.tables import cursors, outbox
 
 _o = outbox.c
-_COLUMNS = ("execution_id", "run", "state", "created_at")
-_INSERT = Bulk(outbox, columns=_COLUMNS)
-_INSERT_POSTGRES = (
-    sa.insert(outbox)
-    .inline()
-    .values(
-        transaction_id=sa.literal_column("pg_current_xact_id()::text::bigint"),
-        **{name: sa.bindparam(name) for name in _COLUMNS},
-    )
+_INSERT = Bulk(
+    outbox,
+    columns=("execution_id", "run", "state", "created_at"),
+    on_server={"transaction_id": sa.literal_column("pg_current_xact_id()::text::bigint")},
 )
 _ORDER = (_o.transaction_id, _o.id)
 _AFTER = (
@@ -34,10 +29,7 @@ _NEWEST = sa.text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 def add(conn: sa.Connection, rows: Sequence[Row]) -> None:
     """Record changes of state: `execution_id, run, state, created_at`."""
-    if conn.dialect.name == "sqlite":
-        _INSERT(conn, rows)
-    elif rows:
-        conn.execute(_INSERT_POSTGRES, list(rows))
+    _INSERT(conn, rows)
 
 
 def after(conn: sa.Connection, position: str, limit: int = 500) -> tuple[list[dict[str, Any]], str]:
