@@ -63,7 +63,7 @@ def test_a_rule_tells_it_in_its_own_words(office: Open) -> None:
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("{{ error.nothing }}", "error.nothing"),
+        ("{{ labels.nothing }}", "labels.nothing"),
         ("{{ 'a' * 100000000 }}", "text of more than"),
         ("{{ range(1000000) | list }}", "range"),
         ("{{ labels }} {{ 1 / 0 }}", "it divides by zero"),

@@ -84,7 +84,7 @@ def _common_namespace(incidents: Sequence[Incident]) -> str:
 
 def _names(incidents: Sequence[Incident], alert: Mapping[str, Any], targets: Targets, zone: tzinfo) -> dict[str, Any]:
     first = incidents[0]
-    error = {"task": "", "target": None, "message": "", "type": "", **(first.details.get("error") or {})}
+    error = {"task": "", "target": None, "message": "", "type": "", "attempt": 0, **(first.details.get("error") or {})}
     return {
         "alert": dict(alert),
         "incidents": [_shown(one, zone) for one in incidents[:NAMED]],
