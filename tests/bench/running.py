@@ -29,16 +29,20 @@ class Flow:
 
     def run(self) -> float:
         """Return the seconds from the call to the end, on disk, of one execution."""
-        began = time.perf_counter()
-        execution = self.start()
-        self.finish(execution)
-        return time.perf_counter() - began
+        return seconds_of(lambda: self.finish(self.start()))
 
     def finish(self, execution: str) -> None:
         """Wait for the end of an execution, which must be a success."""
         row = self._app.executions.wait(execution, 300)
         assert row is not None, "it did not end in time"
         assert row["state"] == "success", row["problem"]
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the seconds that `work` takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def best(*measurements: Callable[[], float], rounds: int = ROUNDS) -> list[float]:

@@ -54,7 +54,7 @@ class FlowRuns:
         return load_flow(_path(name))
 
     def wait_for(self, what: Callable[[], bool]) -> None:
-        """Return once `what` is true, which must be within 30 seconds."""
+        """Return once `what` is true, which must be within 100 seconds."""
         limit = time.monotonic() + 100
         while not what():
             assert time.monotonic() < limit, "it did not come"

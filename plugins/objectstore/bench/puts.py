@@ -7,15 +7,13 @@ import itertools
 import os
 import sys
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.processes import ask
-from tests.bench.running import best
+from tests.bench.running import best, seconds_of
 from tests.lab.s3 import S3
 
 from rota.testing import RecordedContext
@@ -47,8 +45,8 @@ def measure_small(objects: int = OBJECTS, rounds: int = 2) -> Measured:
         source.write_bytes(os.urandom(SMALL))
         store = _store(server, bucket)
         own, bare = best(
-            lambda: _seconds(lambda: _own_small(fields, bucket, source, objects)),
-            lambda: _seconds(lambda: asyncio.run(_bare_small(store, source, objects))),
+            lambda: seconds_of(lambda: _own_small(fields, bucket, source, objects)),
+            lambda: seconds_of(lambda: asyncio.run(_bare_small(store, source, objects))),
             rounds=rounds,
         )
     return Measured(own, bare)
@@ -72,7 +70,7 @@ def measure_large(size: int = LARGE, rounds: int = 2) -> dict[str, Measured]:
             small = ask(_CHILD, {**order, "file": str(eighth), "key": f"{put}-eighth"})
             turns = [
                 (
-                    _seconds(bare[task.split()[0]]),
+                    seconds_of(bare[task.split()[0]]),
                     ask(_CHILD, {**order, "file": str(source), "key": f"{put}-{number}"}),
                 )
                 for number in range(rounds)
@@ -159,12 +157,6 @@ def _store(server: S3, bucket: str) -> S3Store:
         secret_access_key=who.secret_key,
         client_options={"allow_http": True},
     )
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def main() -> None:

@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tests.bench.running import best
+from tests.bench.running import best, seconds_of
 from tests.lab.sshfleet import Host, SshFleet
 
 from rota.testing.running import FlowRunner
@@ -40,8 +39,8 @@ def compare(fleet: SshFleet, parallel: int, rounds: int) -> tuple[float, float]:
         _run(runner, flow, fleet)
         _bare(fleet.hosts[:1], fleet, 1)
         own, bare = best(
-            lambda: _seconds(lambda: _run(runner, flow, fleet)),
-            lambda: _seconds(lambda: _bare(fleet.hosts, fleet, parallel)),
+            lambda: seconds_of(lambda: _run(runner, flow, fleet)),
+            lambda: seconds_of(lambda: _bare(fleet.hosts, fleet, parallel)),
             rounds=rounds,
         )
     return own, bare
@@ -57,8 +56,8 @@ def measure_ansible(hosts: int = 50, rounds: int = 3) -> tuple[float, float]:
         flow = _flow(fleet, hosts)
         _run(runner, flow, fleet)
         own, ansible = best(
-            lambda: _seconds(lambda: _run(runner, flow, fleet)),
-            lambda: _seconds(lambda: _ansible(fleet, Path(folder))),
+            lambda: seconds_of(lambda: _run(runner, flow, fleet)),
+            lambda: seconds_of(lambda: _ansible(fleet, Path(folder))),
             rounds=rounds,
         )
     return own, ansible
@@ -74,12 +73,6 @@ def _ansible(fleet: SshFleet, folder: Path) -> None:
     argv += ["-f", str(len(fleet.hosts))]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.count("hello") == len(fleet.hosts), done.stdout[-2000:] + done.stderr[-2000:]
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def _flow(fleet: SshFleet, parallel: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rota.errors import ExpressionError
@@ -30,6 +30,9 @@ def _of_template(rule: AlertRule, key: str) -> Iterator[tuple[str, str]]:
     source = getattr(rule, key)
     if source is None or "{{" not in source:
         return
+    from rota.flows.checker.names import follow, lack
+    from rota.flows.checker.shapes import ANY
+    from rota.flows.checker.world import FIXED
     from rota.flows.templates import compile_value
 
     try:
@@ -39,22 +42,8 @@ def _of_template(rule: AlertRule, key: str) -> Iterator[tuple[str, str]]:
             for name in sorted(names - ALERT_NAMES):
                 yield f"it uses `{name}`, which it does not have", f"it may use {listed(sorted(ALERT_NAMES))}"
             for path in uses.paths:
-                if not path.guarded:
-                    yield from _of_path(path.keys)
+                shape, missing = follow(FIXED.get(str(path.keys[0]), ANY), path.keys)
+                if missing and missing[0] in ALERT_NAMES and not path.guarded:
+                    yield lack(shape, missing)
     except ExpressionError as error:
         yield error.message, error.hint
-
-
-def _of_path(keys: Sequence[str | int | None]) -> Iterator[tuple[str, str]]:
-    """Yield what is looked up where it is not, as `alert.titel`."""
-    from rota.flows.checker.names import written
-    from rota.flows.checker.world import FIXED
-
-    shape = FIXED.get(str(keys[0])) if keys[0] in ALERT_NAMES else None
-    for number, key in enumerate(keys[1:], start=1):
-        if shape is None:
-            return
-        inner = shape.step(key)
-        if inner is None:
-            yield f"`{written(keys[:number])}` has no `{key}`", did_you_mean(str(key), shape.names(), what="there is")
-        shape = inner

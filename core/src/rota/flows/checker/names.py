@@ -28,6 +28,7 @@ _WHERE = {
     "task": "in a task",
 }
 _UNKNOWN = {"inputs": ("unknown-input", "input"), "vars": ("unknown-variable", "variable")}
+_WITH_NAMES = ("object", "union")
 FUNCTIONS = frozenset("secret kv read file now range dict".split())
 
 
@@ -129,18 +130,13 @@ class Reader:
         return True
 
     def _follow(self, spot: Spot, found: Found, path: Path, shape: Shape, start: int) -> Shape | None:
-        for index in range(start, len(path.keys)):
-            key = path.keys[index]
-            inner = shape.step(key)
-            if inner is None:
-                if not path.guarded:
-                    self._report_missing(spot, found, path.keys[: index + 1], shape)
-                return None
-            shape = inner
-        return shape
+        shape, missing = follow(shape, path.keys, start)
+        if missing and not path.guarded:
+            self._report_missing(spot, found, missing, shape)
+        return None if missing else shape
 
     def _report_missing(self, spot: Spot, found: Found, keys: Keys, shape: Shape) -> None:
-        owner, name = written(keys[:-1]), str(keys[-1])
+        name = str(keys[-1])
         place = self._place(spot, found, written(keys), name)
         if len(keys) == 2 and keys[0] in _UNKNOWN:
             code, kind = _UNKNOWN[str(keys[0])]
@@ -149,13 +145,9 @@ class Reader:
             return
         is_output = keys[0] == "outputs" and len(keys) == 3
         site = self._exam.tree.by_id.get(str(keys[1])) if is_output else None
-        if shape.kind not in ("object", "union"):
-            message = f"`{owner}` is {shape.words}, it has no `{name}`"
-        elif site is not None and site.step is not None:
+        message, hint = lack(shape, keys)
+        if site is not None and site.step is not None and shape.kind in _WITH_NAMES:
             message = f"task `{keys[1]}` of type `{site.step.type}` has no output `{name}`"
-        else:
-            message = f"`{owner}` has no `{name}`"
-        hint = did_you_mean(name, shape.names(), what="there is")
         code = "unknown-output" if is_output else "unknown-attribute"
         self._exam.report(code, message, spot.path, hint, place=place)
 
@@ -170,6 +162,26 @@ class Reader:
         if last and text.endswith(last) and source.startswith(text, at):
             at += len(text) - len(last)
         return self._exam.place((*spot.path, *found.keys), found.offset + at)
+
+
+def follow(shape: Shape, keys: Keys, start: int = 1) -> tuple[Shape, Keys]:
+    """Return the shape at `keys`, looked up from `shape` on by those from `start` on, and no keys.
+
+    Where one leads nowhere: the last shape there is, and the keys up to the one that it lacks.
+    """
+    for index in range(start, len(keys)):
+        inner = shape.step(keys[index])
+        if inner is None:
+            return shape, keys[: index + 1]
+        shape = inner
+    return shape, ()
+
+
+def lack(shape: Shape, keys: Keys) -> tuple[str, str]:
+    """Return a sentence that says that `shape` has not the last of `keys`, and a hint."""
+    owner, name = written(keys[:-1]), str(keys[-1])
+    what = "" if shape.kind in _WITH_NAMES else f" is {shape.words}, it"
+    return f"`{owner}`{what} has no `{name}`", did_you_mean(name, shape.names(), what="there is")
 
 
 def written(keys: Sequence[str | int | None]) -> str:
